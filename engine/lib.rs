@@ -1,0 +1,7 @@
+//! BORODACH Franchise Bot: a host for talks written in Rhai.
+//!
+//! The modules, in reading order: an update comes in at [`telegram`], is kept by [`store`], advances a
+//! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
+
+pub mod clock;
+pub mod telegram;

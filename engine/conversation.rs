@@ -1,0 +1,134 @@
+//! Conversations: one inbox entry advances one of them by one turn, and what it decides is committed whole.
+
+mod deed;
+pub mod question;
+mod route;
+mod talk;
+mod turn;
+mod versions;
+pub mod words;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+
+use crate::clock::SharedClock;
+use crate::script::{Access, Scripts, Standing};
+use crate::store::partner::{Partner, Status};
+use crate::store::{self, Lease, Store, inbox, outbox};
+use crate::telegram::{ChatId, UserId};
+
+pub use talk::trigger_data;
+
+/// What conversations need of the rest of the engine.
+#[derive(Debug)]
+pub struct Host {
+    store: Store,
+    scripts: Arc<Scripts>,
+    clock: SharedClock,
+    settings: Settings,
+}
+
+/// What the configuration says to conversations.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The office's chat.
+    pub staff_chat: Option<ChatId>,
+    /// Who acts for the office outside of its chat.
+    pub staff: Vec<UserId>,
+    /// A turn that takes longer is given up and its conversation parked.
+    pub turn_deadline: Duration,
+}
+
+/// What a turn brought about, beyond what is on disk.
+#[derive(Debug, Default)]
+pub struct Advanced {
+    /// To be delivered in this chat.
+    pub messages: Vec<outbox::Message>,
+    /// Entries for other lanes.
+    pub entries: Vec<inbox::Entry>,
+    /// Niceties that need no promise.
+    pub effects: Vec<Effect>,
+}
+
+/// Something nice to do that is not missed when a crash eats it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Show "typing…".
+    Typing(ChatId),
+    /// Take the buttons off a question that is answered.
+    Tidy {
+        /// Where.
+        chat: ChatId,
+        /// Which message.
+        target: crate::telegram::Target,
+        /// Its text from now on; `None` leaves the text alone.
+        html: Option<String>,
+    },
+}
+
+impl Host {
+    /// The parts that conversations work with.
+    pub fn new(store: Store, scripts: Arc<Scripts>, clock: SharedClock, settings: Settings) -> Host {
+        Host { store, scripts, clock, settings }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The scripts.
+    pub fn scripts(&self) -> &Scripts {
+        &self.scripts
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// The office's chat.
+    pub fn staff_chat(&self) -> Option<ChatId> {
+        self.settings.staff_chat
+    }
+
+    fn is_staff(&self, chat: ChatId, user: UserId) -> bool {
+        self.settings.staff_chat == Some(chat) || self.settings.staff.contains(&user)
+    }
+
+    /// How somebody stands in a chat, and their row when they have one. In a group nobody is a partner.
+    async fn standing(&self, chat: ChatId, user: UserId) -> Result<(Standing, Option<Partner>), store::Error> {
+        let is_staff = self.is_staff(chat, user);
+        if chat.is_group() {
+            return Ok((Standing { partner: None, is_staff }, None));
+        }
+        let partner = self.store.partner(user).await?;
+        let access = match partner.as_ref().map(|partner| partner.status) {
+            None | Some(Status::Guest) => Access::Guest,
+            Some(Status::Pending) => Access::Pending,
+            Some(Status::Rejected) => Access::Rejected,
+            Some(Status::Verified) => Access::Verified,
+        };
+        Ok((Standing { partner: Some(access), is_staff }, partner))
+    }
+}
+
+/// Advances a lane by one inbox entry: the conversation it concerns goes on, and all it decides is committed.
+///
+/// A script that fails, runs over the deadline or panics parks its conversation; that is a turn like another.
+/// Errors are the store's: the caller repeats the entry when the verdict says so, and nothing is done twice.
+pub async fn advance(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<Advanced, store::Error> {
+    let turn = AssertUnwindSafe(route::take(host, lease, entry)).catch_unwind();
+    let reason = match tokio::time::timeout(host.settings.turn_deadline, turn).await {
+        Ok(Ok(result)) => return result,
+        Ok(Err(_panic)) => {
+            metrics::counter!("turn_panics_total").increment(1);
+            "a turn panicked".to_owned()
+        }
+        Err(_elapsed) => format!("a turn took longer than {} s", host.settings.turn_deadline.as_secs()),
+    };
+    route::give_up(host, lease, entry, reason).await
+}

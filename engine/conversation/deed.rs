@@ -1,0 +1,79 @@
+//! What an inbox entry asks a chat's lane to do.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::store::inbox::Entry;
+use crate::telegram::{Incoming, UserId};
+
+/// An inbox entry, understood.
+#[derive(Debug)]
+pub(super) enum Deed {
+    /// A person did something.
+    Person(Incoming),
+    /// Something happened that a flow may tell of.
+    Event(Event),
+    /// A moment promised has come.
+    Timer(Timer),
+    /// The host has something to say to the office.
+    Notice(Notice),
+    /// A parked conversation may go on: the scripts have changed.
+    Resume(Resume),
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    pub event: String,
+    #[serde(default)]
+    pub data: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Timer {
+    pub conversation: i64,
+    pub step: u32,
+    pub kind: TimerKind,
+    pub user: UserId,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TimerKind {
+    Limit,
+    Remind,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Notice {
+    pub html: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Resume {
+    pub conversation: i64,
+}
+
+/// The conversations that events begin belong to nobody: a person's talk goes on beside them.
+pub(super) const NOBODY: UserId = UserId(0);
+
+impl Deed {
+    /// Reads an entry by its source. Errors: the body is not what that source writes.
+    pub fn read(entry: &Entry) -> Result<Deed, serde_json::Error> {
+        Ok(match entry.source.as_str() {
+            "telegram" => Deed::Person(entry.body.read()?),
+            "timer" => Deed::Timer(entry.body.read()?),
+            "notice" => Deed::Notice(entry.body.read()?),
+            "resume" => Deed::Resume(entry.body.read()?),
+            _ => Deed::Event(entry.body.read()?),
+        })
+    }
+
+    /// Whose talk it concerns.
+    pub fn user(&self) -> UserId {
+        match self {
+            Deed::Person(incoming) => incoming.from.id,
+            Deed::Timer(timer) => timer.user,
+            Deed::Event(_) | Deed::Notice(_) | Deed::Resume(_) => NOBODY,
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! What an inbox entry means: an answer, a way out, the beginning of another flow, or nothing.
+
+use serde_json::{Value, json};
+
+use super::deed::{Deed, Event, NOBODY, Resume, Timer, TimerKind};
+use super::question::{Expects, Reply, Tap};
+use super::talk::{Pressed, Talk};
+use super::turn::Turn;
+use super::{Advanced, Effect, Host, versions, words};
+use crate::script::Trigger;
+use crate::store::conversation::Status;
+use crate::store::partner::Partner;
+use crate::store::{self, Lease, inbox};
+use crate::telegram::{ChatId, Content, Incoming, Outgoing, Person, Target, UserId, What, html};
+
+/// Takes one entry and does what it asks for.
+pub(super) async fn take(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<Advanced, store::Error> {
+    let mut turn = Turn::new(host, lease, entry);
+    let deed = match Deed::read(entry) {
+        Ok(deed) => deed,
+        Err(error) => {
+            tracing::error!(entry.id = entry.id.0, "inbox entry {} is unreadable and left aside: {error}", entry.id.0);
+            return turn.commit().await;
+        }
+    };
+    let found = load(host, entry.lane.chat(), deed.user()).await?;
+    // A turn that broke off after a commit in its middle goes on: its entry is taken already.
+    if let Some(talk) = found.as_ref().filter(|talk| talk.detail.working_on == Some(entry.id.0)) {
+        return turn.run(talk.clone()).await;
+    }
+    match deed {
+        Deed::Person(incoming) => person(turn, found, incoming).await,
+        Deed::Event(event) => tell(turn, event).await,
+        Deed::Timer(timer) => time_is_up(turn, found, &timer).await,
+        Deed::Resume(resume) => go_on(turn, &resume).await,
+        Deed::Notice(notice) => {
+            turn.say(&Outgoing::text(notice.html));
+            turn.commit().await
+        }
+    }
+}
+
+/// Parks the conversation that an entry concerns, after a turn that came to no end.
+pub(super) async fn give_up(host: &Host, lease: Lease, entry: &inbox::Entry, why: String) -> Result<Advanced, store::Error> {
+    let mut turn = Turn::new(host, lease, entry);
+    let user = Deed::read(entry).map_or(NOBODY, |deed| deed.user());
+    match load(host, entry.lane.chat(), user).await? {
+        Some(mut talk) => turn.park(&mut talk, &why),
+        None => tracing::error!(entry.id = entry.id.0, chat.id = entry.lane.0, "entry {} given up: {why}", entry.id.0),
+    }
+    turn.commit().await
+}
+
+/// The conversation that awaits this person. One that this version cannot read any more is as good as none.
+async fn load(host: &Host, chat: ChatId, user: UserId) -> Result<Option<Talk>, store::Error> {
+    let Some(kept) = host.store.conversation(chat, user).await? else { return Ok(None) };
+    let id = kept.row.id;
+    Ok(Talk::load(kept)
+        .inspect_err(|error| tracing::error!(conversation.id = id.0, "conversation {} is unreadable: {error}", id.0))
+        .ok())
+}
+
+async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
+    match &deed.what {
+        What::Membership { .. } | What::PollAnswer { .. } => turn.commit().await,
+        What::Press { data, .. } => match Pressed::read(data) {
+            Pressed::Question { conversation, epoch, step, tap } => {
+                let asked = found.as_ref().is_some_and(|talk| {
+                    let at = talk.detail.awaiting.as_ref().map(|awaiting| awaiting.step);
+                    (talk.id.0, talk.epoch, at) == (conversation, epoch, Some(step))
+                });
+                match found {
+                    Some(talk) if asked => tapped(turn, talk, tap, deed.message_id).await,
+                    found => old_button(turn, found, &deed).await,
+                }
+            }
+            Pressed::Flow { name, args } => pressed_flow(turn, found, deed, &name, args).await,
+            Pressed::Unknown => old_button(turn, found, &deed).await,
+        },
+        What::Text { text } => {
+            let trigger = spoken_trigger(text);
+            // The words on a question's own button answer it, even when the menu has the same words.
+            let answers = found.as_ref().is_some_and(|talk| is_own_label(talk, text));
+            if let Some(trigger) = trigger.filter(|trigger| !answers && turn.host.scripts.live().knows(trigger)) {
+                let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
+                let live = turn.host.scripts.live();
+                if let Some(flow) = live.triggered(&trigger, standing) {
+                    let payload = text.split_once(' ').map_or("", |(_, payload)| payload);
+                    let args = json!({ "payload": payload });
+                    return start(turn, found, &flow.name, deed.from, partner.as_ref(), args).await;
+                }
+            }
+            words_of(turn, found, deed).await
+        }
+        What::Contact { .. } | What::File(_) | What::Other => words_of(turn, found, deed).await,
+    }
+}
+
+/// Something said: an answer to the question that waits, or words that nobody expected.
+async fn words_of(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
+    match found {
+        Some(mut talk) => {
+            if let Some(tap) = navigation(&talk, &deed) {
+                return tapped(turn, talk, tap, None).await;
+            }
+            let mut turn = turn;
+            if !versions::settle(&mut turn, &mut talk).await? {
+                return turn.run(talk).await;
+            }
+            let Some(awaiting) = &mut talk.detail.awaiting else { return turn.run(talk).await };
+            let reply = awaiting.question.hear(&mut awaiting.progress, &deed);
+            reply_to(turn, talk, reply, None).await
+        }
+        None => unexpected(turn, deed).await,
+    }
+}
+
+/// Words that nothing awaits go to the flow for such words; in a group people mostly talk to each other.
+async fn unexpected(turn: Turn<'_>, deed: Incoming) -> Result<Advanced, store::Error> {
+    if deed.chat.is_group() {
+        return turn.commit().await;
+    }
+    let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
+    let live = turn.host.scripts.live();
+    match live.triggered(&Trigger::Fallback, standing) {
+        Some(flow) => {
+            let text = if let What::Text { text } = &deed.what { text.as_str() } else { "" };
+            let args = json!({ "text": text });
+            start(turn, None, &flow.name, deed.from, partner.as_ref(), args).await
+        }
+        None => turn.commit().await,
+    }
+}
+
+/// A press of one of the buttons under the question that waits.
+async fn tapped(mut turn: Turn<'_>, mut talk: Talk, tap: Tap, pressed: Option<i64>) -> Result<Advanced, store::Error> {
+    if !versions::settle(&mut turn, &mut talk).await? {
+        return turn.run(talk).await;
+    }
+    let Some(awaiting) = &mut talk.detail.awaiting else { return turn.run(talk).await };
+    match tap {
+        Tap::Back if awaiting.can_go_back => {
+            tidy(&mut turn, &talk, pressed, None);
+            if let Some(step) = talk.step_back() {
+                turn.rewind(&mut talk, step);
+            }
+            turn.run(talk).await
+        }
+        Tap::Cancel => {
+            tidy(&mut turn, &talk, pressed, None);
+            cancel(turn, talk).await
+        }
+        tap => {
+            let reply = awaiting.question.tapped(&mut awaiting.progress, tap);
+            reply_to(turn, talk, reply, pressed).await
+        }
+    }
+}
+
+async fn reply_to(mut turn: Turn<'_>, mut talk: Talk, reply: Reply, pressed: Option<i64>) -> Result<Advanced, store::Error> {
+    match reply {
+        Reply::Answer(value, chosen) => {
+            tidy(&mut turn, &talk, pressed, chosen.as_deref());
+            turn.answer(&mut talk, value);
+            turn.run(talk).await
+        }
+        Reply::Say(words) => {
+            // Files are taken one by one: the question moves down so that its button stays in sight.
+            let files = talk.detail.awaiting.as_ref().is_some_and(|awaiting| !awaiting.progress.files.is_empty());
+            if files {
+                turn.say_under_question(&mut talk, &words);
+            } else {
+                turn.say(&Outgoing::text(words));
+            }
+            turn.keep(&talk);
+            turn.commit().await
+        }
+        Reply::Redraw => {
+            turn.redraw(&mut talk, pressed);
+            turn.commit().await
+        }
+        Reply::Silence => {
+            turn.keep(&talk);
+            turn.commit().await
+        }
+    }
+}
+
+/// Takes the buttons off the question that is answered, and writes down what was chosen.
+fn tidy(turn: &mut Turn<'_>, talk: &Talk, pressed: Option<i64>, chosen: Option<&str>) {
+    let Some(awaiting) = &talk.detail.awaiting else { return };
+    if matches!(awaiting.question.expects, Expects::Contact { .. }) {
+        return;
+    }
+    let target = pressed.map_or_else(|| Target::Key(awaiting.key.clone()), Target::Message);
+    let html = chosen.map(|label| format!("{}\n\n➡️ <b>{}</b>", awaiting.question.html, html::escape(label)));
+    turn.effect(Effect::Tidy { chat: talk.chat, target, html });
+}
+
+/// The person does not want to go on: the flow for `/cancel` says what is next.
+async fn cancel(turn: Turn<'_>, talk: Talk) -> Result<Advanced, store::Error> {
+    let (standing, partner) = turn.host.standing(talk.chat, talk.user).await?;
+    let live = turn.host.scripts.live();
+    let person = talk.detail.person.clone();
+    match live.triggered(&Trigger::Command("/cancel".to_owned()), standing) {
+        Some(flow) => start(turn, Some(talk), &flow.name, person, partner.as_ref(), json!({ "payload": "" })).await,
+        None => {
+            let (mut turn, mut talk) = (turn, talk);
+            turn.leave(&mut talk);
+            turn.commit().await
+        }
+    }
+}
+
+/// A button under a message that begins a flow.
+async fn pressed_flow(turn: Turn<'_>, found: Option<Talk>, deed: Incoming, name: &str, args: Value) -> Result<Advanced, store::Error> {
+    let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
+    let live = turn.host.scripts.live();
+    match live.flow(name).filter(|flow| flow.header.admits(standing)) {
+        Some(flow) => start(turn, found, &flow.name, deed.from, partner.as_ref(), args).await,
+        None => old_button(turn, found, &deed).await,
+    }
+}
+
+/// A press that means nothing any more: a kind word, and the question that waits now.
+async fn old_button(mut turn: Turn<'_>, found: Option<Talk>, deed: &Incoming) -> Result<Advanced, store::Error> {
+    if let Some(message) = deed.message_id {
+        turn.effect(Effect::Tidy { chat: deed.chat, target: Target::Message(message), html: None });
+    }
+    match found {
+        Some(mut talk) if talk.detail.awaiting.is_some() => turn.ask_again(&mut talk, Some(words::OLD_BUTTON_NOW)),
+        _ => drop(turn.say(&Outgoing::text(words::OLD_BUTTON))),
+    }
+    turn.commit().await
+}
+
+/// Begins a flow in place of whatever the person was in.
+async fn start(
+    mut turn: Turn<'_>,
+    found: Option<Talk>,
+    flow: &str,
+    person: Person,
+    partner: Option<&Partner>,
+    args: Value,
+) -> Result<Advanced, store::Error> {
+    if let Some(mut talk) = found {
+        turn.leave(&mut talk);
+    }
+    let user = person.id;
+    let talk = turn.begin(flow, user, person, partner, args).await?;
+    turn.run(talk).await
+}
+
+/// Something happened: the flow for it tells the chat, beside whatever talk goes on there.
+async fn tell(mut turn: Turn<'_>, event: Event) -> Result<Advanced, store::Error> {
+    let chat = turn.entry.lane.chat();
+    let (standing, partner) = turn.host.standing(chat, UserId(chat.0)).await?;
+    let live = turn.host.scripts.live();
+    let Some(flow) = live.triggered(&Trigger::Event(event.event.clone()), standing) else {
+        tracing::warn!(chat.id = chat.0, event.name = %event.event, "no flow tells of the event {}", event.event);
+        return turn.commit().await;
+    };
+    let name = partner.as_ref().map_or_else(String::new, |partner| partner.profile.name.clone());
+    let person = Person { id: UserId(chat.0), name, username: None };
+    let talk = turn.begin(&flow.name, NOBODY, person, partner.as_ref(), event.data).await?;
+    turn.run(talk).await
+}
+
+/// A time limit or a reminder, if its question still waits.
+async fn time_is_up(mut turn: Turn<'_>, found: Option<Talk>, timer: &Timer) -> Result<Advanced, store::Error> {
+    let waits = |talk: &Talk| {
+        let step = talk.detail.awaiting.as_ref().map(|awaiting| awaiting.step);
+        talk.id.0 == timer.conversation && step == usize::try_from(timer.step).ok()
+    };
+    let Some(mut talk) = found.filter(waits) else { return turn.commit().await };
+    match timer.kind {
+        TimerKind::Remind => {
+            turn.ask_again(&mut talk, Some(words::REMINDER));
+            turn.commit().await
+        }
+        TimerKind::Limit => {
+            if !versions::settle(&mut turn, &mut talk).await? {
+                return turn.run(talk).await;
+            }
+            tidy(&mut turn, &talk, None, None);
+            turn.answer(&mut talk, Value::Null);
+            turn.run(talk).await
+        }
+    }
+}
+
+/// A parked conversation goes on where it stood, when the scripts now take its road and nothing else has begun.
+async fn go_on(mut turn: Turn<'_>, resume: &Resume) -> Result<Advanced, store::Error> {
+    let kept = turn.host.store.conversation_by_id(store::ConversationId(resume.conversation)).await?;
+    let Some(mut talk) = kept.and_then(|kept| Talk::load(kept).ok()) else { return turn.commit().await };
+    let is_taken = load(turn.host, talk.chat, talk.user).await?.is_some();
+    if is_taken || talk.status != Status::Failed || !versions::heals(&mut turn, &mut talk).await? {
+        return turn.commit().await;
+    }
+    talk.status = Status::Awaiting;
+    talk.detail.failure = None;
+    turn.run(talk).await
+}
+
+/// The trigger that written words may be: a command, in groups perhaps with the bot's name, or a key of the menu.
+fn spoken_trigger(text: &str) -> Option<Trigger> {
+    let text = text.trim();
+    if !text.starts_with('/') {
+        return (!text.is_empty()).then(|| Trigger::Button(text.to_owned()));
+    }
+    let word = text.split_whitespace().next()?;
+    let name = word.split_once('@').map_or(word, |(name, _bot)| name);
+    Some(Trigger::Command(name.to_lowercase()))
+}
+
+fn is_own_label(talk: &Talk, text: &str) -> bool {
+    match talk.detail.awaiting.as_ref().map(|awaiting| &awaiting.question.expects) {
+        Some(Expects::Choice { items, .. } | Expects::Many { items, .. }) => {
+            items.iter().any(|item| item.label == text.trim())
+        }
+        _ => false,
+    }
+}
+
+/// Back and Cancel as words: where a key under the input field is asked for, they are such keys too.
+fn navigation(talk: &Talk, deed: &Incoming) -> Option<Tap> {
+    let What::Text { text } = &deed.what else { return None };
+    let question = &talk.detail.awaiting.as_ref()?.question;
+    match text.trim() {
+        words::BACK if question.offers_back => Some(Tap::Back),
+        words::CANCEL if question.offers_cancel => Some(Tap::Cancel),
+        _ => None,
+    }
+}
+
+impl Turn<'_> {
+    /// Says something above the waiting question, whose message moves down with its buttons.
+    fn say_under_question(&mut self, talk: &mut Talk, words: &str) {
+        let Some(mut awaiting) = talk.detail.awaiting.take() else { return };
+        let prompt = Outgoing { content: Content::Text { html: words.to_owned() }, ..talk.prompt(&awaiting) };
+        let former = std::mem::replace(&mut awaiting.key, self.say(&prompt));
+        self.effect(Effect::Tidy { chat: talk.chat, target: Target::Key(former), html: None });
+        talk.detail.awaiting = Some(awaiting);
+    }
+}

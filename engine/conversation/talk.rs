@@ -1,0 +1,227 @@
+//! A conversation in memory: its row, its detail understood, and its journal.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::question::{Progress, Question, Tap};
+use crate::clock::Timestamp;
+use crate::script::{Site, Step};
+use crate::store::conversation::{Row, Status};
+use crate::store::journal::{self, StepNo};
+use crate::store::{self, Conversation, ConversationId, Json};
+use crate::telegram::{ChatId, Outgoing, Person, UserId};
+
+/// One run of a flow.
+#[derive(Clone, Debug)]
+pub(super) struct Talk {
+    pub id: ConversationId,
+    pub chat: ChatId,
+    /// Whose conversation it is: the person's, or nobody's when an event began it.
+    pub user: UserId,
+    pub flow: String,
+    pub set_hash: String,
+    pub epoch: u32,
+    pub status: Status,
+    pub detail: Detail,
+    pub journal: Arc<Vec<Step>>,
+}
+
+/// What a conversation's row keeps beside its columns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Detail {
+    /// With whom the flow talks.
+    pub person: Person,
+    /// The inbox entry that a turn is in the middle of: a repeated turn goes on instead of taking it twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_on: Option<i64>,
+    /// The question that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaiting: Option<Awaiting>,
+    /// Why it is parked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// A question put and not yet answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Awaiting {
+    pub step: usize,
+    pub name: String,
+    pub site: String,
+    pub question: Question,
+    #[serde(default)]
+    pub progress: Progress,
+    pub can_go_back: bool,
+    /// The outbox key of the message that put it.
+    pub key: String,
+}
+
+/// Why a conversation is parked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Failure {
+    /// The number that the person was told.
+    pub number: i64,
+    /// What staff see.
+    pub report: String,
+}
+
+impl Talk {
+    /// A conversation that begins; `given` is what the flow gets at its start, the journal's first entry.
+    pub fn begin(id: ConversationId, chat: ChatId, user: UserId, flow: &str, set_hash: &str, person: Person, given: Value) -> Talk {
+        let start = Step { name: "start".to_owned(), site: Site::default(), request: None, answer: given };
+        Talk {
+            id,
+            chat,
+            user,
+            flow: flow.to_owned(),
+            set_hash: set_hash.to_owned(),
+            epoch: 0,
+            status: Status::Awaiting,
+            detail: Detail { person, working_on: None, awaiting: None, failure: None },
+            journal: Arc::new(vec![start]),
+        }
+    }
+
+    /// Reads a conversation from its rows. Errors: they were written by another version of the engine.
+    pub fn load(kept: Conversation) -> Result<Talk, serde_json::Error> {
+        let row = kept.row;
+        let mut steps = Vec::with_capacity(kept.journal.len());
+        for step in kept.journal {
+            let answer = step.answer.as_ref().map_or(Ok(Value::Null), Json::read)?;
+            let request = step.request.as_ref().map(Json::read).transpose()?;
+            steps.push(Step { name: step.name, site: Site::parse(&step.site), request, answer });
+        }
+        Ok(Talk {
+            id: row.id,
+            chat: row.chat,
+            user: row.user,
+            flow: row.flow,
+            set_hash: row.set.0,
+            epoch: row.epoch,
+            status: row.status,
+            detail: row.detail.read()?,
+            journal: Arc::new(steps),
+        })
+    }
+
+    /// The row to keep.
+    pub fn row(&self, now: Timestamp) -> Row {
+        Row {
+            id: self.id,
+            chat: self.chat,
+            user: self.user,
+            flow: self.flow.clone(),
+            set: store::script_set::SetHash(self.set_hash.clone()),
+            epoch: self.epoch,
+            status: self.status,
+            detail: Json::from(json!(self.detail)),
+            updated_at: now,
+        }
+    }
+
+    /// The journal's entry `number`, to keep.
+    pub fn step_row(&self, number: usize, now: Timestamp) -> journal::Row {
+        let step = &self.journal[number];
+        journal::Row {
+            conversation: self.id,
+            step: step_no(number),
+            name: step.name.clone(),
+            site: step.site.to_string(),
+            request: step.request.clone().map(Json::from),
+            answer: Some(step.answer.clone().into()),
+            recorded_at: now,
+        }
+    }
+
+    /// The beginning of the keys of this conversation's messages in this epoch.
+    pub fn key_prefix(&self) -> String {
+        format!("{}-{}-", base36(self.id.0), self.epoch)
+    }
+
+    /// Where Back leads: the latest question answered with nothing written to the outside since.
+    pub fn step_back(&self) -> Option<usize> {
+        for (number, step) in self.journal.iter().enumerate().skip(1).rev() {
+            if step.name.starts_with("chat.ask_") {
+                return Some(number);
+            }
+            if step.request.is_some() {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The message that puts the question which waits.
+    pub fn prompt(&self, awaiting: &Awaiting) -> Outgoing {
+        awaiting.question.prompt(&awaiting.progress, awaiting.can_go_back, self.address(awaiting.step))
+    }
+
+    /// How a tap on a question of this conversation is written into a button.
+    pub fn address(&self, step: usize) -> impl Fn(Tap) -> String {
+        let (id, epoch) = (base36(self.id.0), self.epoch);
+        move |tap| format!("?{id}.{epoch}.{step}.{}", tap.code())
+    }
+}
+
+/// What the data of a pressed button says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Pressed {
+    /// A tap on a question.
+    Question { conversation: i64, epoch: u32, step: usize, tap: Tap },
+    /// A flow to begin.
+    Flow { name: String, args: Value },
+    /// Nothing we ever wrote.
+    Unknown,
+}
+
+impl Pressed {
+    pub fn read(data: &str) -> Pressed {
+        let question = || {
+            let mut parts = data.strip_prefix('?')?.splitn(4, '.');
+            let conversation = i64::from_str_radix(parts.next()?, 36).ok()?;
+            let (epoch, step) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+            Some(Pressed::Question { conversation, epoch, step, tap: Tap::from_code(parts.next()?)? })
+        };
+        let flow = || {
+            let mut parts = data.strip_prefix('>')?.split(':');
+            let name = parts.next()?.to_owned();
+            let arg = |part: &str| part.parse::<i64>().map_or_else(|_| json!(part), |number| json!(number));
+            Some(Pressed::Flow { name, args: parts.map(arg).collect() })
+        };
+        question().or_else(flow).unwrap_or(Pressed::Unknown)
+    }
+}
+
+/// The data of a button that begins a flow; `None` when it does not fit into Telegram's 64 bytes.
+pub fn trigger_data(flow: &str, with: &[Value]) -> Option<String> {
+    let mut data = format!(">{flow}");
+    for value in with {
+        data.push(':');
+        match value {
+            Value::Number(number) => data.push_str(&number.to_string()),
+            Value::String(text) if !text.contains(':') => data.push_str(text),
+            _ => return None,
+        }
+    }
+    (data.len() <= 64).then_some(data)
+}
+
+pub(super) fn step_no(number: usize) -> StepNo {
+    StepNo(u32::try_from(number).expect("a journal is limited to thousands of steps"))
+}
+
+fn base36(number: i64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let (mut rest, mut text) = (number.unsigned_abs(), Vec::new());
+    loop {
+        text.push(DIGITS[usize::try_from(rest % 36).expect("below 36")]);
+        rest /= 36;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.reverse();
+    String::from_utf8(text).expect("digits and letters are ASCII")
+}

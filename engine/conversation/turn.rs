@@ -1,0 +1,390 @@
+//! One turn: the flow is run until it waits for a person or ends, and everything decided on the way is gathered
+//! for one commit. Only a change of our own tables is committed in the middle, together with its journal entry.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::deed::NOBODY;
+use super::question::{Expects, Progress};
+use super::talk::{Awaiting, Failure, Talk, step_no};
+use super::{Advanced, Effect, Host, words};
+use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, partner_card};
+use crate::script::{End, Pending, Site, Step, Work, fits, run, thrown};
+use crate::store::conversation::Status;
+use crate::store::journal::StepNo;
+use crate::store::partner::Partner;
+use crate::store::{self, Json, Lease, Local, inbox, outbox, timer};
+use crate::telegram::{ChatId, Content, Keyboard, Outgoing, Person, Target, UserId, html};
+
+/// Flows that hand over to each other without ever asking are stopped after so many.
+const MAX_HOPS: usize = 16;
+
+/// A turn in the making.
+pub(super) struct Turn<'a> {
+    pub host: &'a Host,
+    pub entry: &'a inbox::Entry,
+    chat: ChatId,
+    writes: store::Turn,
+    /// Messages of the host itself so far: their keys count on from the entry's number.
+    said: u32,
+    advanced: Advanced,
+}
+
+impl<'a> Turn<'a> {
+    pub fn new(host: &'a Host, lease: Lease, entry: &'a inbox::Entry) -> Turn<'a> {
+        let chat = entry.lane.chat();
+        Turn { host, entry, chat, writes: store::Turn::new(lease), said: 0, advanced: Advanced::default() }
+    }
+
+    /// Says something of the host's own.
+    pub fn say(&mut self, message: &Outgoing) -> String {
+        let key = format!("e{}-{}", self.entry.id.0, self.said);
+        self.said += 1;
+        self.put(key.clone(), message);
+        key
+    }
+
+    pub fn effect(&mut self, effect: Effect) {
+        self.advanced.effects.push(effect);
+    }
+
+    /// Keeps a conversation's row as it is now.
+    pub fn keep(&mut self, talk: &Talk) {
+        let row = talk.row(self.host.clock.now());
+        self.writes.conversations.retain(|kept| kept.id != row.id);
+        self.writes.conversations.push(row);
+    }
+
+    /// The person leaves this conversation for another.
+    pub fn leave(&mut self, talk: &mut Talk) {
+        talk.status = Status::Cancelled;
+        talk.detail.awaiting = None;
+        talk.detail.working_on = None;
+        self.writes.stop_timers.push(talk.id);
+        self.keep(talk);
+    }
+
+    /// Takes the journal back to `step`, for the question there to be asked anew.
+    pub fn rewind(&mut self, talk: &mut Talk, step: usize) {
+        Arc::make_mut(&mut talk.journal).truncate(step);
+        talk.epoch += 1;
+        talk.detail.awaiting = None;
+        self.writes.journal.retain(|row| row.conversation != talk.id || row.step < step_no(step));
+        self.writes.forget.push((talk.id, step_no(step)));
+        self.writes.stop_timers.push(talk.id);
+    }
+
+    /// Rewrites the whole journal: its places are those of another script set now.
+    pub fn rewrite(&mut self, talk: &Talk) {
+        self.writes.forget.push((talk.id, StepNo(0)));
+        let now = self.host.clock.now();
+        self.writes.journal.extend((0..talk.journal.len()).map(|number| talk.step_row(number, now)));
+    }
+
+    /// Writes the answer of the question that waits into the journal.
+    pub fn answer(&mut self, talk: &mut Talk, answer: Value) {
+        let Some(awaiting) = talk.detail.awaiting.take() else { return };
+        self.writes.stop_timers.push(talk.id);
+        let site = Site::parse(&awaiting.site);
+        self.journal(talk, Step { name: awaiting.name, site, request: None, answer });
+    }
+
+    /// Begins a conversation of a flow.
+    pub async fn begin(&mut self, flow: &str, user: UserId, person: Person, partner: Option<&Partner>, args: Value) -> Result<Talk, store::Error> {
+        let id = self.host.store.new_conversation().await?;
+        let caller = self.caller(&person);
+        let given = json!({ "partner": partner_card(&caller, partner), "args": args });
+        let set = self.host.scripts.live();
+        let talk = Talk::begin(id, self.chat, user, flow, set.hash(), person, given);
+        self.keep(&talk);
+        self.writes.journal.push(talk.step_row(0, self.host.clock.now()));
+        Ok(talk)
+    }
+
+    /// Runs a conversation until it waits, ends or fails, then commits everything.
+    pub async fn run(mut self, mut talk: Talk) -> Result<Advanced, store::Error> {
+        for _ in 0..MAX_HOPS {
+            match self.run_once(&mut talk).await? {
+                Next::Settled => return self.commit().await,
+                Next::Again(next) => talk = *next,
+            }
+        }
+        self.park(&mut talk, "flows hand over to each other without asking anything");
+        self.commit().await
+    }
+
+    /// Commits everything decided; the entry is done with.
+    pub async fn commit(mut self) -> Result<Advanced, store::Error> {
+        self.writes.finish = Some(self.entry.id);
+        let committed = self.host.store.commit(self.writes).await?;
+        self.advanced.messages.extend(committed.messages);
+        self.advanced.entries.extend(committed.entries);
+        Ok(self.advanced)
+    }
+
+    /// Runs one flow to its next stop.
+    async fn run_once(&mut self, talk: &mut Talk) -> Result<Next, store::Error> {
+        loop {
+            let Some(set) = self.host.scripts.find(&talk.set_hash).await? else {
+                self.park(talk, "its script set is gone from the store");
+                return Ok(Next::Settled);
+            };
+            if set.flow(&talk.flow).is_none() {
+                self.park(talk, &format!("there is no flow `{}` in its script set", talk.flow));
+                return Ok(Next::Settled);
+            }
+            let (name, journal) = (talk.flow.clone(), Arc::clone(&talk.journal));
+            let (caller, prefix) = (self.caller(&talk.detail.person), talk.key_prefix());
+            // A script owns its thread while it runs; other chats go on.
+            let ran = tokio::task::spawn_blocking(move || {
+                let flow = set.flow(&name).expect("looked for above");
+                run(&set, flow, journal, caller, prefix)
+            });
+            let ran = ran.await.expect("a panic of a script goes on in its turn");
+            for (step, message) in &ran.said {
+                self.put(format!("{}{step}", talk.key_prefix()), message);
+            }
+            for step in ran.steps {
+                self.journal(talk, step);
+            }
+            if ran.is_typing {
+                self.effect(Effect::Typing(self.chat));
+            }
+            match ran.end {
+                End::Pending(Pending { name, site, work: Work::Ask(ask) }) => {
+                    self.ask(talk, name, &site, ask);
+                    return Ok(Next::Settled);
+                }
+                End::Pending(Pending { name, site, work: Work::Call(function, args) }) => {
+                    self.call(talk, name, site, function, args).await?;
+                }
+                End::Finished => {
+                    self.finish(talk);
+                    return Ok(Next::Settled);
+                }
+                End::Restart => {
+                    let (user, person) = (talk.user, talk.detail.person.clone());
+                    let args = talk.journal[0].answer["args"].clone();
+                    let flow = talk.flow.clone();
+                    self.finish(talk);
+                    return self.hand_over(&flow, user, person, args).await;
+                }
+                End::Handover { flow, args } => {
+                    let (user, person) = (talk.user, talk.detail.person.clone());
+                    self.finish(talk);
+                    return self.hand_over(&flow, user, person, args).await;
+                }
+                End::Diverged(split) => {
+                    let report = format!(
+                        "{}: the journal holds {} as step {}, the script calls {}",
+                        split.site, split.journaled, split.step, split.called
+                    );
+                    self.park(talk, &report);
+                    return Ok(Next::Settled);
+                }
+                End::Failed(finding) => {
+                    self.park(talk, &finding.to_string());
+                    return Ok(Next::Settled);
+                }
+            }
+        }
+    }
+
+    async fn hand_over(&mut self, flow: &str, user: UserId, person: Person, args: Value) -> Result<Next, store::Error> {
+        let real = if user == NOBODY { UserId(self.chat.0) } else { user };
+        let (_, partner) = self.host.standing(self.chat, real).await?;
+        let next = self.begin(flow, user, person, partner.as_ref(), args).await?;
+        Ok(Next::Again(Box::new(next)))
+    }
+
+    /// Puts a question and waits.
+    fn ask(&mut self, talk: &mut Talk, name: String, site: &Site, ask: Ask) {
+        if talk.user == NOBODY {
+            return self.park(talk, &format!("{site}: a conversation begun by an event cannot ask"));
+        }
+        let step = talk.journal.len();
+        let can_go_back = talk.step_back().is_some();
+        let key = format!("{}{step}", talk.key_prefix());
+        let awaiting = Awaiting {
+            step,
+            name,
+            site: site.to_string(),
+            question: ask.question,
+            progress: Progress::default(),
+            can_go_back,
+            key: key.clone(),
+        };
+        let prompt = self.addressed(talk, talk.prompt(&awaiting), &awaiting.question.expects);
+        self.put(key, &prompt);
+        let now = self.host.clock.now();
+        for (span, kind) in [(ask.within, timer::Kind::Limit), (ask.remind, timer::Kind::Remind)] {
+            if let Some(span) = span {
+                let fire_at = now + span;
+                let lane = self.entry.lane;
+                let timer = timer::New { conversation: talk.id, step: step_no(step), kind, lane, user: talk.user, fire_at };
+                self.writes.timers.push(timer);
+            }
+        }
+        talk.detail.awaiting = Some(awaiting);
+        talk.detail.working_on = None;
+        self.keep(talk);
+    }
+
+    /// Puts the waiting question once more, after `words`; its new message is the one to redraw from now on.
+    pub fn ask_again(&mut self, talk: &mut Talk, words: Option<&str>) {
+        let Some(mut awaiting) = talk.detail.awaiting.take() else { return };
+        let mut prompt = talk.prompt(&awaiting);
+        if let (Some(words), Content::Text { html }) = (words, &mut prompt.content) {
+            *html = format!("{words}\n\n{html}");
+        }
+        let prompt = self.addressed(talk, prompt, &awaiting.question.expects);
+        awaiting.key = self.say(&prompt);
+        talk.detail.awaiting = Some(awaiting);
+        self.keep(talk);
+    }
+
+    /// Shows the waiting question anew in its own message, when that is known, else says it again.
+    pub fn redraw(&mut self, talk: &mut Talk, pressed: Option<i64>) {
+        let Some(awaiting) = &talk.detail.awaiting else { return };
+        let target = pressed.map_or_else(|| Target::Key(awaiting.key.clone()), Target::Message);
+        let message =
+            awaiting.question.redrawn(target, &awaiting.progress, awaiting.can_go_back, talk.address(awaiting.step));
+        self.say(&message);
+        self.keep(talk);
+    }
+
+    /// In a group a question names its addressee, and words are asked for as a reply: other messages of a
+    /// group do not reach a bot.
+    fn addressed(&self, talk: &Talk, mut prompt: Outgoing, expects: &Expects) -> Outgoing {
+        if !self.chat.is_group() {
+            return prompt;
+        }
+        let person = &talk.detail.person;
+        if let Content::Text { html: text } = &mut prompt.content {
+            *text = format!("<a href=\"tg://user?id={}\">{}</a>, {text}", person.id.0, html::escape(&person.name));
+            if matches!(expects, Expects::Text { .. } | Expects::Number { .. } | Expects::Date { .. } | Expects::Files { .. }) {
+                text.push_str("\n\n<i>Ответьте на это сообщение. Передумали — /cancel</i>");
+                prompt.buttons.clear();
+                prompt.keyboard = Some(Keyboard::ForceReply);
+            }
+        }
+        prompt
+    }
+
+    /// Does what only the host can do, and writes down what came of it.
+    async fn call(&mut self, talk: &mut Talk, name: String, site: Site, function: &'static HostFn, args: Args) -> Result<(), store::Error> {
+        let caller = self.caller(&talk.detail.person);
+        let request = function.fingerprint(&args);
+        let answer = match &function.action {
+            Action::Read(read) => read(self.host, caller, args).await,
+            Action::LocalWrite(plan) => match plan(self.host, &caller, &args) {
+                Ok(change) => return self.change(talk, name, site, request, change).await,
+                Err(refused) => Err(refused),
+            },
+            Action::Pure(_) | Action::Known(_) | Action::Chat(_) => unreachable!("the run does these itself"),
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(CallError::Store(error)) => return Err(error),
+            Err(refused) => thrown(&refused.for_script()),
+        };
+        let limit = self.host.scripts.live().limits().shared_value_bytes;
+        let answer = if fits(&answer, limit) {
+            answer
+        } else {
+            thrown(&CallError::Invalid(format!("ответ {name} больше {limit} байт")).for_script())
+        };
+        self.journal(talk, Step { name, site, request, answer });
+        Ok(())
+    }
+
+    /// Commits what is decided so far together with a change of our own tables; its journal entry holds the
+    /// change's answer.
+    async fn change(&mut self, talk: &mut Talk, name: String, site: Site, request: Option<Value>, change: store::Change) -> Result<(), store::Error> {
+        talk.detail.working_on = Some(self.entry.id.0);
+        self.keep(talk);
+        Arc::make_mut(&mut talk.journal).push(Step { name, site, request, answer: Value::Null });
+        let row = talk.step_row(talk.journal.len() - 1, self.host.clock.now());
+        let lease = self.writes.lease;
+        let mut writes = std::mem::replace(&mut self.writes, store::Turn::new(lease));
+        writes.local = Some(Local { row, change });
+        let committed = self.host.store.commit(writes).await?;
+        self.advanced.messages.extend(committed.messages);
+        self.advanced.entries.extend(committed.entries);
+        let answer = committed.answer.and_then(|answer| answer.read().ok()).unwrap_or_default();
+        let step = Arc::make_mut(&mut talk.journal).last_mut().expect("pushed above");
+        step.answer = answer;
+        Ok(())
+    }
+
+    fn finish(&mut self, talk: &mut Talk) {
+        talk.status = Status::Finished;
+        talk.detail.awaiting = None;
+        talk.detail.working_on = None;
+        self.keep(talk);
+    }
+
+    /// Parks a conversation that cannot go on: the person is told calmly, the office in detail.
+    pub fn park(&mut self, talk: &mut Talk, report: &str) {
+        let number = self.entry.id.0;
+        tracing::error!(
+            case.number = number, conversation.id = talk.id.0, flow.name = %talk.flow, chat.id = self.chat.0,
+            "conversation parked: {report}"
+        );
+        metrics::counter!("conversations_parked_total").increment(1);
+        talk.status = Status::Failed;
+        talk.detail.working_on = None;
+        talk.detail.failure = Some(Failure { number, report: report.to_owned() });
+        self.writes.stop_timers.push(talk.id);
+        self.keep(talk);
+        if talk.user != NOBODY {
+            self.say(&Outgoing::text(words::failure(number)));
+        }
+        self.tell_staff(&format!(
+            "⚠️ Разговор «{}» остановился, случай <b>{number}</b>.\n<pre>{}</pre>",
+            html::escape(&talk.flow),
+            html::escape(report)
+        ));
+    }
+
+    /// Sends a word of the host to the office, by the office's own lane.
+    pub fn tell_staff(&mut self, html: &str) {
+        if let Some(staff) = self.host.staff_chat() {
+            self.writes.events.push(notice(staff, format!("turn-{}", self.entry.id.0), html));
+        }
+    }
+
+    pub fn caller(&self, person: &Person) -> Caller {
+        Caller {
+            chat: self.chat,
+            user: person.id,
+            name: person.name.as_str().into(),
+            is_staff: self.host.is_staff(self.chat, person.id),
+            now: self.host.clock.now(),
+        }
+    }
+
+    fn put(&mut self, key: String, message: &Outgoing) {
+        let call = Json::of(message).expect("messages are plain structures with string keys");
+        self.writes.messages.push(outbox::New { key, chat: self.chat, call });
+    }
+
+    fn journal(&mut self, talk: &mut Talk, step: Step) {
+        Arc::make_mut(&mut talk.journal).push(step);
+        self.writes.journal.push(talk.step_row(talk.journal.len() - 1, self.host.clock.now()));
+    }
+}
+
+/// What follows a stop of a flow.
+enum Next {
+    /// It waits, has ended, or is parked.
+    Settled,
+    /// Another conversation takes over.
+    Again(Box<Talk>),
+}
+
+/// An inbox entry by which the host tells the office something.
+pub fn notice(staff: ChatId, key: String, html: &str) -> inbox::New {
+    inbox::New { source: "notice".to_owned(), key, lane: staff.into(), body: json!({ "html": html }).into() }
+}

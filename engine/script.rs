@@ -1,0 +1,19 @@
+//! What a script may call and for how long; how the scripts that are live change.
+//!
+//! A flow is a pure function of its journal: [`run`](run()) goes over the journal from the top and ends at the first
+//! step that is not in it. [`Set`] is all the scripts of one version, [`Scripts`] keeps the live one.
+
+mod check;
+mod diagnostic;
+mod header;
+pub mod host;
+mod live;
+mod run;
+mod set;
+mod value;
+
+pub use diagnostic::Finding;
+pub use header::{Access, Header, Standing, Trigger, Versions};
+pub use live::{Outcome, Refusal, Scripts};
+pub use run::{Divergence, End, Pending, Ran, Site, Step, Work, fits, run, thrown};
+pub use set::{Files, Flow, Limits, RHAI_VERSION, Set, hash, read};

@@ -1,0 +1,330 @@
+//! What a script may call. One declaration makes a host function: from it come the Rhai binding, the check of names,
+//! arguments and options, the journal entry and the documentation.
+
+mod chat;
+mod data;
+mod words;
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc, Shared};
+use serde_json::{Map, Value};
+
+use super::run;
+use super::value::{self, Html};
+use crate::clock::Timestamp;
+use crate::conversation::Host;
+use crate::store::Change;
+use crate::telegram::{ChatId, UserId};
+
+pub use chat::{Act, Ask};
+pub use data::partner_card;
+
+/// Who a script works for: known to every call, never passed by the script.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The chat in which the flow talks.
+    pub chat: ChatId,
+    /// The person it talks with.
+    pub user: UserId,
+    /// Their name in Telegram.
+    pub name: Arc<str>,
+    /// Whether that person acts for the office.
+    pub is_staff: bool,
+    /// The moment of this turn.
+    pub now: Timestamp,
+}
+
+/// One function of the host.
+#[derive(Debug)]
+pub struct HostFn {
+    /// `chat` for methods of the chat, else the module's name.
+    pub module: &'static str,
+    /// The function's name.
+    pub name: &'static str,
+    /// What it takes, in order; all are required.
+    pub params: &'static [Param],
+    /// The keys of its optional last argument, a map; empty when it takes none.
+    pub options: &'static [Param],
+    /// What it returns, in words for staff.
+    pub returns: &'static str,
+    /// What it does, in one sentence for staff.
+    pub help: &'static str,
+    /// How it is done.
+    pub action: Action,
+}
+
+/// A parameter or an option of a host function.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its name, as the documentation and the messages of errors call it.
+    pub name: &'static str,
+    /// What may be put there.
+    pub shape: Shape,
+    /// What it means, for staff.
+    pub help: &'static str,
+}
+
+/// What an argument may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A string, or HTML made by the module `html`.
+    Text,
+    /// A whole number.
+    Int,
+    /// `true` or `false`.
+    Bool,
+    /// A list.
+    List,
+    /// A map.
+    Map,
+    /// A span of time: `"30m"`, `"2h"`, `"1d"`.
+    Span,
+    /// Anything that can be written down.
+    Any,
+}
+
+/// The class of a function: what the host may do with it on replay and on doubt.
+pub enum Action {
+    /// Computed on the spot from its arguments; not journaled.
+    Pure(fn(&Args) -> Result<Dynamic, String>),
+    /// Known to the host at once; journaled, so that a replay sees the same.
+    Known(fn(&Caller, &Args) -> Result<Value, String>),
+    /// Speaks with the person: says, asks, hands over.
+    Chat(fn(&Args) -> Result<Act, String>),
+    /// Asks our own tables or the world; journaled; may be tried again.
+    Read(for<'a> fn(&'a Host, Caller, Args) -> BoxFuture<'a, Result<Value, CallError>>),
+    /// Changes our own tables; the change and its journal entry are one transaction.
+    LocalWrite(fn(&Host, &Caller, &Args) -> Result<Change, CallError>),
+}
+
+impl std::fmt::Debug for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Action::Pure(_) => "Pure",
+            Action::Known(_) => "Known",
+            Action::Chat(_) => "Chat",
+            Action::Read(_) => "Read",
+            Action::LocalWrite(_) => "LocalWrite",
+        })
+    }
+}
+
+impl Action {
+    /// Whether a call is a step of the journal.
+    pub fn is_step(&self) -> bool {
+        !matches!(self, Action::Pure(_))
+    }
+}
+
+/// Why the host did not do what a script asked; the script may catch it as a map.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The caller may not do this.
+    #[error("{0}")]
+    Denied(String),
+    /// The arguments make no sense together.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store did not answer; the turn is repeated, the script never sees it.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}
+
+impl CallError {
+    /// What a `catch` receives.
+    pub fn for_script(&self) -> Value {
+        let kind = match self {
+            CallError::Denied(_) => "denied",
+            CallError::Invalid(_) => "invalid",
+            CallError::Store(_) => "unavailable",
+        };
+        serde_json::json!({ "kind": kind, "service": "host", "message": self.to_string() })
+    }
+}
+
+/// The arguments of one call, checked against its declaration.
+#[derive(Clone, Debug)]
+pub struct Args {
+    values: Vec<Value>,
+    options: Map<String, Value>,
+}
+
+impl Args {
+    /// The `index`-th argument as it came.
+    pub fn any(&self, index: usize) -> &Value {
+        &self.values[index]
+    }
+
+    /// The `index`-th argument, a text, as HTML ready for Telegram: plain strings are escaped.
+    pub fn html(&self, index: usize) -> String {
+        value::html_of(&self.values[index])
+    }
+
+    /// The `index`-th argument, a plain string.
+    pub fn str(&self, index: usize) -> &str {
+        self.values[index].as_str().unwrap_or_default()
+    }
+
+    /// The `index`-th argument, a number.
+    pub fn int(&self, index: usize) -> i64 {
+        self.values[index].as_i64().unwrap_or_default()
+    }
+
+    /// The `index`-th argument, a list.
+    pub fn list(&self, index: usize) -> &[Value] {
+        self.values[index].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// An option, when it was given.
+    pub fn option(&self, name: &str) -> Option<&Value> {
+        self.options.get(name).filter(|value| !value.is_null())
+    }
+
+    /// The arguments as one JSON value, for the comparison of writes on replay.
+    fn to_value(&self) -> Value {
+        let mut all = self.values.clone();
+        if !self.options.is_empty() {
+            all.push(Value::Object(self.options.clone()));
+        }
+        Value::Array(all)
+    }
+}
+
+impl HostFn {
+    /// The name by which the journal knows the function: `chat.say`, `requests::submit`.
+    pub fn full_name(&self) -> String {
+        let separator = if self.module == "chat" { "." } else { "::" };
+        format!("{}{separator}{}", self.module, self.name)
+    }
+
+    /// The numbers of arguments it accepts.
+    pub fn arities(&self) -> std::ops::RangeInclusive<usize> {
+        self.params.len()..=self.params.len() + usize::from(!self.options.is_empty())
+    }
+
+    /// What of a call the journal compares on replay: the arguments of writes, and nothing of the rest.
+    pub fn fingerprint(&self, args: &Args) -> Option<Value> {
+        matches!(self.action, Action::LocalWrite(_)).then(|| args.to_value())
+    }
+
+    /// Reads and checks the arguments of a call; the error is a sentence for staff.
+    fn args(&self, given: &mut [&mut Dynamic]) -> Result<Args, String> {
+        let mut values = Vec::with_capacity(given.len());
+        for (place, argument) in given.iter_mut().enumerate() {
+            let name = self.params.get(place).map_or("настройки", |param| param.name);
+            let value = value::from_script(argument)
+                .map_err(|why| format!("{}: аргумент «{name}»: {why}", self.full_name()))?;
+            values.push(value);
+        }
+        let options = match (values.len() > self.params.len()).then(|| values.pop()).flatten() {
+            None => Map::new(),
+            Some(Value::Object(options)) => options,
+            Some(_) => return Err(format!("{}: последний аргумент — карта #{{…}}", self.full_name())),
+        };
+        for (param, value) in self.params.iter().zip(&values) {
+            param.check(value).map_err(|why| format!("{}: аргумент {why}", self.full_name()))?;
+        }
+        for (key, value) in &options {
+            let Some(param) = self.options.iter().find(|param| param.name == key) else {
+                let known: Vec<_> = self.options.iter().map(|param| param.name).collect();
+                return Err(format!("{}: нет настройки «{key}»; есть {}", self.full_name(), known.join(", ")));
+            };
+            if !value.is_null() {
+                param.check(value).map_err(|why| format!("{}: настройка {why}", self.full_name()))?;
+            }
+        }
+        Ok(Args { values, options })
+    }
+}
+
+impl Param {
+    fn check(&self, value: &Value) -> Result<(), String> {
+        let fits = match self.shape {
+            Shape::Text => value.is_string() || value::is_html(value),
+            Shape::Int => value.is_i64(),
+            Shape::Bool => value.is_boolean(),
+            Shape::List => value.is_array(),
+            Shape::Map => value.is_object(),
+            Shape::Span => value.as_str().is_some_and(|text| crate::clock::parse_span(text).is_some()),
+            Shape::Any => true,
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(format!("«{}»: нужно {}, а пришло {}", self.name, self.shape.words(), value::kind(value)))
+    }
+}
+
+impl Shape {
+    /// What the shape is called in a sentence for staff.
+    pub fn words(self) -> &'static str {
+        match self {
+            Shape::Text => "текст",
+            Shape::Int => "целое число",
+            Shape::Bool => "true или false",
+            Shape::List => "список […]",
+            Shape::Map => "карта #{…}",
+            Shape::Span => "время вида \"30m\", \"2h\", \"1d\"",
+            Shape::Any => "что угодно",
+        }
+    }
+}
+
+/// Every function the host offers, in the order of the documentation.
+pub fn all() -> &'static [HostFn] {
+    use std::sync::LazyLock;
+    static ALL: LazyLock<Vec<HostFn>> =
+        LazyLock::new(|| [chat::functions(), data::functions(), words::functions()].into_iter().flatten().collect());
+    &ALL
+}
+
+/// The names of the host's modules, `chat` left out: it is a value, not a module.
+pub fn modules() -> Vec<&'static str> {
+    let mut names: Vec<_> = all().iter().map(|f| f.module).filter(|&module| module != "chat").collect();
+    names.dedup();
+    names
+}
+
+/// The value through which a flow talks; its methods are the functions of module `chat`.
+#[derive(Clone, Debug)]
+pub struct Chat;
+
+/// Puts every host function into an engine.
+pub fn bind(engine: &mut Engine) {
+    engine.register_type_with_name::<Chat>("chat");
+    engine.register_type_with_name::<Html>("html");
+    engine.register_fn("to_string", |html: &mut Html| value::plain(&html.0));
+    engine.register_fn("+", |a: Html, b: Html| Html(a.0 + &b.0));
+    engine.register_fn("+", |a: Html, b: &str| Html(a.0 + &crate::telegram::html::escape(b)));
+    engine.register_fn("+", |a: &str, b: Html| Html(crate::telegram::html::escape(a) + &b.0));
+    let mut modules: std::collections::BTreeMap<&str, Module> = std::collections::BTreeMap::new();
+    for function in all() {
+        for arity in function.arities() {
+            if function.module == "chat" {
+                let mut types = vec![TypeId::of::<Chat>()];
+                types.extend(vec![TypeId::of::<Dynamic>(); arity]);
+                engine.register_raw_fn(function.name, types, move |ctx: NativeCallContext, args: &mut [&mut Dynamic]| {
+                    run::call(&ctx, function, |given| function.args(given), &mut args[1..])
+                });
+            } else {
+                let module = modules.entry(function.module).or_default();
+                let body = move |ctx: Option<NativeCallContext>, args: &mut [&mut Dynamic]| {
+                    let ctx = ctx.ok_or_else(|| Box::<EvalAltResult>::from("called outside a run"))?;
+                    run::call(&ctx, function, |given| function.args(given), args)
+                };
+                FuncRegistration::new(function.name).in_internal_namespace().set_into_module_raw(
+                    module,
+                    vec![TypeId::of::<Dynamic>(); arity],
+                    RhaiFunc::Pure { func: Shared::new(body), has_context: true, is_pure: true, is_volatile: true },
+                );
+            }
+        }
+    }
+    for (name, mut module) in modules {
+        module.build_index();
+        engine.register_static_module(name, Shared::new(module));
+    }
+}

@@ -1,0 +1,213 @@
+//! The live set and those that running conversations still need.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::diagnostic::Finding;
+use super::set::{self, Files, Limits, RHAI_VERSION, Set};
+use crate::clock::{SharedClock, Timestamp};
+use crate::store::script_set::{Publication, ScriptSet, SetHash, Verdict};
+use crate::store::{self, Store};
+
+/// Keeps the live set, compiles the one that takes its place, and finds older ones again.
+#[derive(Debug)]
+pub struct Scripts {
+    store: Store,
+    limits: Limits,
+    folder: PathBuf,
+    live: ArcSwap<Live>,
+    refused: Mutex<Option<Refusal>>,
+    /// Older sets, compiled when a conversation on them goes on.
+    older: Mutex<HashMap<String, Arc<Set>>>,
+}
+
+#[derive(Debug)]
+struct Live {
+    set: Arc<Set>,
+    since: Timestamp,
+}
+
+/// A set that was not let in.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// When.
+    pub at: Timestamp,
+    /// The hash of its files.
+    pub hash: String,
+    /// What is wrong, with places and lines.
+    pub report: String,
+}
+
+/// What came of looking at the folder.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The files are those that are live, or those refused before.
+    Same,
+    /// A new set is live.
+    Live(Arc<Set>),
+    /// The new set is refused, the former one goes on.
+    Refused(Refusal),
+}
+
+/// How many older sets stay compiled.
+const OLDER_KEPT: usize = 32;
+
+impl Scripts {
+    /// Compiles the folder's set and makes it live. Errors: the findings, or the store's.
+    pub async fn open(folder: &Path, limits: Limits, store: Store, clock: &SharedClock) -> Result<Scripts, OpenError> {
+        let set = match compile(folder.to_owned(), limits.clone()).await? {
+            Ok(set) => Arc::new(set),
+            Err((_, findings)) => return Err(OpenError::Findings(findings)),
+        };
+        keep(&store, &set).await?;
+        let since = clock.now();
+        let note = Publication {
+            set: Some(SetHash(set.hash().to_owned())),
+            at: since,
+            result: Verdict::Live,
+            report: "at start".to_owned(),
+        };
+        store.publish(&note).await?;
+        Ok(Scripts {
+            store,
+            limits,
+            folder: folder.to_owned(),
+            live: ArcSwap::from_pointee(Live { set, since }),
+            refused: Mutex::default(),
+            older: Mutex::default(),
+        })
+    }
+
+    /// The set that new conversations begin on.
+    pub fn live(&self) -> Arc<Set> {
+        Arc::clone(&self.live.load().set)
+    }
+
+    /// Since when the live set is live.
+    pub fn live_since(&self) -> Timestamp {
+        self.live.load().since
+    }
+
+    /// The last set that was refused, unless a good one came after it.
+    pub fn refused(&self) -> Option<Refusal> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The folder that is watched.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The set of this hash, live or older. Errors: the store's; `None` when no such set is kept.
+    pub async fn find(&self, hash: &str) -> Result<Option<Arc<Set>>, store::Error> {
+        let live = self.live();
+        if live.hash() == hash {
+            return Ok(Some(live));
+        }
+        if let Some(set) = self.older.lock().unwrap_or_else(PoisonError::into_inner).get(hash) {
+            return Ok(Some(Arc::clone(set)));
+        }
+        let Some(kept) = self.store.load_set(&SetHash(hash.to_owned())).await? else { return Ok(None) };
+        let limits = self.limits.clone();
+        let compiled = tokio::task::spawn_blocking(move || Set::compile(kept.files, limits)).await;
+        let Ok(Ok(set)) = compiled else { return Ok(None) };
+        let set = Arc::new(set);
+        self.remember(&set);
+        Ok(Some(set))
+    }
+
+    /// Looks at the folder and makes what it holds live, or refuses it. The hash decides whether it changed.
+    pub async fn publish(&self, clock: &SharedClock) -> Result<Outcome, OpenError> {
+        let at = clock.now();
+        let known = (self.live().hash().to_owned(), self.refused().map(|refusal| refusal.hash));
+        let (folder, limits) = (self.folder.clone(), self.limits.clone());
+        let files = tokio::task::spawn_blocking(move || set::read(&folder)).await.map_err(OpenError::Lost)??;
+        let hash = set::hash(&files);
+        if hash == known.0 {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            return Ok(Outcome::Same);
+        }
+        if Some(&hash) == known.1.as_ref() {
+            return Ok(Outcome::Same);
+        }
+        match tokio::task::spawn_blocking(move || checked(files, limits)).await.map_err(OpenError::Lost)? {
+            Ok(set) => {
+                let set = Arc::new(set);
+                keep(&self.store, &set).await?;
+                let note = Publication {
+                    set: Some(SetHash(hash)),
+                    at,
+                    result: Verdict::Live,
+                    report: String::new(),
+                };
+                self.store.publish(&note).await?;
+                let former = self.live.swap(Arc::new(Live { set: Arc::clone(&set), since: at }));
+                self.remember(&former.set);
+                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Ok(Outcome::Live(set))
+            }
+            Err((hash, findings)) => {
+                let report = report(&findings);
+                let refusal = Refusal { at, hash, report: report.clone() };
+                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.clone());
+                self.store.publish(&Publication { set: None, at, result: Verdict::Refused, report }).await?;
+                Ok(Outcome::Refused(refusal))
+            }
+        }
+    }
+
+    fn remember(&self, set: &Arc<Set>) {
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        if older.len() >= OLDER_KEPT {
+            // Whichever goes is compiled again when it is needed.
+            let some = older.keys().next().cloned();
+            some.map(|hash| older.remove(&hash));
+        }
+        older.insert(set.hash().to_owned(), Arc::clone(set));
+    }
+}
+
+/// Why the folder could not be made live.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The scripts are wrong; the old ones, if any, go on.
+    #[error("the scripts are not fit to run:\n{}", report(.0))]
+    Findings(Vec<Finding>),
+    /// The folder cannot be read.
+    #[error("cannot read the folders flows/ and scripts/; run from the bot's folder or give --dir")]
+    Folder(#[from] std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The compiling thread died.
+    #[error("the compilation of the scripts broke off")]
+    Lost(#[source] tokio::task::JoinError),
+}
+
+type Refused = (String, Vec<Finding>);
+
+async fn compile(folder: PathBuf, limits: Limits) -> Result<Result<Set, Refused>, OpenError> {
+    let work = move || set::read(&folder).map(|files| checked(files, limits));
+    Ok(tokio::task::spawn_blocking(work).await.map_err(OpenError::Lost)??)
+}
+
+fn checked(files: Files, limits: Limits) -> Result<Set, Refused> {
+    let hash = set::hash(&files);
+    Set::checked(files, limits).map_err(|findings| (hash, findings))
+}
+
+async fn keep(store: &Store, set: &Set) -> Result<(), store::Error> {
+    let kept = ScriptSet {
+        hash: SetHash(set.hash().to_owned()),
+        rhai_version: RHAI_VERSION.to_owned(),
+        files: set.files().clone(),
+    };
+    store.put_set(&kept).await
+}
+
+fn report(findings: &[Finding]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
+}

@@ -1,0 +1,238 @@
+//! Calls to the Bot API, each with a deadline and an honest outcome.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use teloxide::requests::Payload;
+use url::Url;
+
+/// A call ready to be sent: the method and its parameters as JSON.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// As Telegram spells it.
+    pub method: &'static str,
+    /// The parameters, a JSON object.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// Writes one of teloxide's payloads down.
+    pub fn of<P: Payload + Serialize>(payload: &P) -> Request {
+        let body = serde_json::to_vec(payload).expect("teloxide's payloads have string keys and no failing parts");
+        Request { method: P::NAME, body }
+    }
+}
+
+/// Why a call did not succeed. No variant holds the token: addresses are cut off.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing reached Telegram.
+    #[error("cannot reach Telegram for `{method}`: {source}")]
+    Unreachable {
+        /// The method called.
+        method: &'static str,
+        /// What happened on the way.
+        source: reqwest::Error,
+    },
+    /// The request was sent, the answer was lost: it may or may not be done.
+    #[error("no answer to `{method}`: {reason}; it may or may not be done")]
+    InDoubt {
+        /// The method called.
+        method: &'static str,
+        /// What came instead of an answer.
+        reason: String,
+    },
+    /// Too many calls: nothing is done until the time is over.
+    #[error("Telegram asks to wait {} s before `{method}`", retry_after.as_secs())]
+    TooMany {
+        /// The method called.
+        method: &'static str,
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// Telegram understood and refused.
+    #[error("Telegram refused `{method}`: {code} {description}")]
+    Refused {
+        /// The method called.
+        method: &'static str,
+        /// Like an HTTP status.
+        code: u16,
+        /// Telegram's words.
+        description: String,
+        /// The group's new id, when it has become a supergroup.
+        moved_to: Option<i64>,
+    },
+    /// Telegram answered with something we cannot read.
+    #[error("unreadable answer to `{method}`: {source}")]
+    Malformed {
+        /// The method called.
+        method: &'static str,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+}
+
+/// What the caller may do after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Surely not done: try again, with a pause.
+    Again,
+    /// Surely not done: every call to Telegram waits this long, then again.
+    WaitFor(Duration),
+    /// Perhaps done: a repetition may double it, and must be counted.
+    InDoubt,
+    /// The person cannot be reached: blocked, deleted or never started the bot.
+    Unreachable,
+    /// The markup is broken: the same words may go without it.
+    WithoutMarkup,
+    /// There is nothing left to do, as for an edit that changes nothing.
+    Done,
+    /// A repetition would fail the same way.
+    GiveUp,
+}
+
+impl Error {
+    /// What may be done next.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Error::Unreachable { .. } => Verdict::Again,
+            Error::InDoubt { .. } | Error::Malformed { .. } => Verdict::InDoubt,
+            Error::TooMany { retry_after, .. } => Verdict::WaitFor(*retry_after),
+            Error::Refused { code, description, .. } => refusal(*code, &description.to_lowercase()),
+        }
+    }
+}
+
+/// Codes are stable, texts are not a contract: a part of the text decides only within a code.
+fn refusal(code: u16, description: &str) -> Verdict {
+    let says = |part: &str| description.contains(part);
+    match code {
+        400 if says("can't parse entities") => Verdict::WithoutMarkup,
+        400 if says("message is not modified") => Verdict::Done,
+        400 if says("message to edit not found") || says("message can't be edited") => Verdict::Done,
+        400 if says("query is too old") => Verdict::Done,
+        400 if says("chat not found") => Verdict::Unreachable,
+        403 => Verdict::Unreachable,
+        409 => Verdict::Again,
+        500.. => Verdict::InDoubt,
+        _ => Verdict::GiveUp,
+    }
+}
+
+/// Sends requests to one bot's address.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: SecretString,
+    timeout: Duration,
+}
+
+#[derive(serde::Deserialize)]
+struct Envelope<'a> {
+    ok: bool,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    error_code: Option<u16>,
+    description: Option<String>,
+    parameters: Option<Parameters>,
+}
+
+#[derive(serde::Deserialize)]
+struct Parameters {
+    retry_after: Option<u64>,
+    migrate_to_chat_id: Option<i64>,
+}
+
+impl Client {
+    /// A client for the Bot API at `base`. Errors: the system has no usable store of certificates.
+    pub fn new(base: Url, token: SecretString, timeout: Duration) -> Result<Client, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .pool_max_idle_per_host(256)
+            .tcp_nodelay(true)
+            .user_agent(concat!("borodach/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Client { http, base, token, timeout })
+    }
+
+    /// Makes one call and reads its result; no retries, those are the caller's.
+    pub async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, Error> {
+        self.call_within(request, self.timeout).await
+    }
+
+    /// Like [`Client::call`], with a deadline of its own: a long poll holds the line on purpose.
+    pub async fn call_within<T: DeserializeOwned>(&self, request: Request, timeout: Duration) -> Result<T, Error> {
+        let method = request.method;
+        let started = std::time::Instant::now();
+        let outcome = self.exchange(request, timeout).await;
+        let label = match &outcome {
+            Ok(_) => "ok",
+            Err(Error::Unreachable { .. }) => "unreachable",
+            Err(Error::InDoubt { .. } | Error::Malformed { .. }) => "in_doubt",
+            Err(Error::TooMany { .. }) => "too_many",
+            Err(Error::Refused { .. }) => "refused",
+        };
+        metrics::counter!("api_requests_total", "service" => "telegram", "endpoint" => method, "outcome" => label)
+            .increment(1);
+        metrics::histogram!("api_duration_seconds", "service" => "telegram", "endpoint" => method)
+            .record(started.elapsed().as_secs_f64());
+        outcome
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, request: Request, timeout: Duration) -> Result<T, Error> {
+        let Request { method, body } = request;
+        let lost = |error: reqwest::Error| {
+            let source = error.without_url();
+            if source.is_connect() || source.is_builder() {
+                Error::Unreachable { method, source }
+            } else {
+                Error::InDoubt { method, reason: source.to_string() }
+            }
+        };
+        let address = format!("{}/bot{}/{method}", self.base.as_str().trim_end_matches('/'), self.token.expose_secret());
+        let response = self
+            .http
+            .post(address)
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .timeout(timeout)
+            .send()
+            .await
+            .map_err(lost)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(lost)?;
+        let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(&bytes) else {
+            // A gateway's page in HTML, or nothing at all: whether the call went through is anybody's guess.
+            return match status.as_u16() {
+                code @ 400..500 => {
+                    let description = status.canonical_reason().unwrap_or("no reason given").to_owned();
+                    Err(Error::Refused { method, code, description, moved_to: None })
+                }
+                _ => Err(Error::InDoubt { method, reason: format!("{status} without JSON") }),
+            };
+        };
+        if envelope.ok {
+            let result = envelope.result.map_or("null", RawValue::get);
+            return serde_json::from_str(result).map_err(|source| Error::Malformed { method, source });
+        }
+        let (retry_after, moved_to) =
+            envelope.parameters.map_or((None, None), |hints| (hints.retry_after, hints.migrate_to_chat_id));
+        let code = envelope.error_code.unwrap_or(status.as_u16());
+        Err(match (code, retry_after) {
+            (429, seconds) => Error::TooMany { method, retry_after: Duration::from_secs(seconds.unwrap_or(1).max(1)) },
+            (500.., _) => Error::InDoubt { method, reason: envelope.description.unwrap_or_default() },
+            _ => Error::Refused { method, code, description: envelope.description.unwrap_or_default(), moved_to },
+        })
+    }
+}
+
+/// The answer to sending: only the id of the message is of use.
+#[derive(Debug, serde::Deserialize)]
+pub struct Sent {
+    /// Within its chat.
+    pub message_id: i64,
+}

@@ -1,0 +1,228 @@
+//! What the bot says, in our own words; [`Outgoing::request`] puts it into Telegram's.
+
+use serde::{Deserialize, Serialize};
+use teloxide::payloads::{
+    EditMessageText, EditMessageTextSetters as _, SendDocument, SendDocumentSetters as _, SendMessage,
+    SendMessageSetters as _, SendPhoto, SendPhotoSetters as _,
+};
+use teloxide::types::{
+    self, ButtonRequest, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, KeyboardButton, KeyboardMarkup,
+    MessageId, ParseMode, ReplyMarkup, ReplyParameters,
+};
+
+use super::{ChatId, Request};
+
+/// A message decided, as the outbox keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// What is said.
+    pub content: Content,
+    /// Rows of buttons under the message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Vec<Button>>,
+    /// What happens to the keyboard under the input field; Telegram takes it only without `buttons`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyboard: Option<Keyboard>,
+    /// Delivered without a sound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_silent: bool,
+    /// The message of the person that this one answers; in groups their client then opens a reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<i64>,
+}
+
+/// The body of a message. Texts and captions are Telegram's HTML.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// A text of any length: the outbox splits it.
+    Text {
+        /// Telegram's HTML.
+        html: String,
+    },
+    /// A picture Telegram already keeps.
+    Photo {
+        /// Telegram's id of the file.
+        file_id: String,
+        /// Telegram's HTML.
+        caption: String,
+    },
+    /// A file Telegram already keeps.
+    Document {
+        /// Telegram's id of the file.
+        file_id: String,
+        /// Telegram's HTML.
+        caption: String,
+    },
+    /// A change of a message said before.
+    Edit {
+        /// Which message.
+        target: Target,
+        /// The new text, Telegram's HTML.
+        html: String,
+    },
+}
+
+/// A message said before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// By its key in the outbox.
+    Key(String),
+    /// By Telegram's number of it.
+    Message(i64),
+}
+
+/// A button under a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Button {
+    /// What is written on it.
+    pub label: String,
+    /// What a press does.
+    pub press: Press,
+}
+
+/// What a press of a button does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Press {
+    /// Comes back to the bot, 1–64 bytes.
+    Data(String),
+    /// Opens a page.
+    Url(String),
+}
+
+/// The keyboard under the input field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keyboard {
+    /// Shows these keys.
+    Reply {
+        /// Rows of keys.
+        rows: Vec<Vec<Key>>,
+        /// Hides after a press.
+        is_one_time: bool,
+    },
+    /// Takes the keys away.
+    Remove,
+    /// Opens a reply for whoever the message names: in groups a bot sees only what answers it.
+    ForceReply,
+}
+
+/// A key of the keyboard under the input field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// Sends its label.
+    Text(String),
+    /// Shares the person's own number.
+    Contact(String),
+}
+
+impl Outgoing {
+    /// A plain message of this HTML.
+    pub fn text(html: impl Into<String>) -> Outgoing {
+        let content = Content::Text { html: html.into() };
+        Outgoing { content, buttons: Vec::new(), keyboard: None, is_silent: false, reply_to: None }
+    }
+
+    /// The Bot API request. `edited` is the id of the message that an edit concerns; without markup the texts
+    /// go out plain, for HTML that Telegram refused.
+    pub fn request(&self, chat: ChatId, edited: Option<i64>, markup: Markup) -> Request {
+        let chat = types::ChatId(chat.0);
+        let words = |html: &str| match markup {
+            Markup::Html => html.to_owned(),
+            Markup::Plain => super::html::plain(html),
+        };
+        // Each kind of request is a type of its own in teloxide, though all of these share their setters' names.
+        macro_rules! dressed {
+            ($request:expr) => {{
+                let mut request = $request;
+                if markup == Markup::Html {
+                    request = request.parse_mode(ParseMode::Html);
+                }
+                if self.is_silent {
+                    request = request.disable_notification(true);
+                }
+                if let Some(message) = self.reply_to {
+                    request = request.reply_parameters(reply_to(message));
+                }
+                if let Some(markup) = self.reply_markup() {
+                    request = request.reply_markup(markup);
+                }
+                Request::of(&request)
+            }};
+        }
+        match &self.content {
+            Content::Text { html } => dressed!(SendMessage::new(chat, words(html))),
+            Content::Photo { file_id, caption } => {
+                dressed!(SendPhoto::new(chat, InputFile::file_id(file_id.clone().into())).caption(words(caption)))
+            }
+            Content::Document { file_id, caption } => {
+                dressed!(SendDocument::new(chat, InputFile::file_id(file_id.clone().into())).caption(words(caption)))
+            }
+            Content::Edit { html, .. } => {
+                let mut edit = EditMessageText::new(chat, message_id(edited.unwrap_or_default()), words(html));
+                if markup == Markup::Html {
+                    edit = edit.parse_mode(ParseMode::Html);
+                }
+                if !self.buttons.is_empty() {
+                    edit = edit.reply_markup(self.inline_keyboard());
+                }
+                Request::of(&edit)
+            }
+        }
+    }
+
+    fn inline_keyboard(&self) -> InlineKeyboardMarkup {
+        InlineKeyboardMarkup::new(self.buttons.iter().map(|row| row.iter().filter_map(inline_button)))
+    }
+
+    fn reply_markup(&self) -> Option<ReplyMarkup> {
+        if !self.buttons.is_empty() {
+            return Some(ReplyMarkup::InlineKeyboard(self.inline_keyboard()));
+        }
+        Some(match self.keyboard.as_ref()? {
+            Keyboard::Remove => ReplyMarkup::kb_remove(),
+            Keyboard::ForceReply => ReplyMarkup::ForceReply(ForceReply::new().selective()),
+            Keyboard::Reply { rows, is_one_time } => {
+                let mut markup = KeyboardMarkup::new(rows.iter().map(|row| row.iter().map(key))).resize_keyboard();
+                markup.one_time_keyboard = *is_one_time;
+                markup.is_persistent = !is_one_time;
+                ReplyMarkup::Keyboard(markup)
+            }
+        })
+    }
+}
+
+/// Whether texts go out with their markup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Markup {
+    /// As Telegram's HTML.
+    Html,
+    /// Stripped to plain text.
+    Plain,
+}
+
+/// A button whose address Telegram would refuse is left out: the message matters more.
+fn inline_button(button: &Button) -> Option<InlineKeyboardButton> {
+    Some(match &button.press {
+        Press::Data(data) => InlineKeyboardButton::callback(&button.label, data),
+        Press::Url(url) => InlineKeyboardButton::url(&button.label, url.parse().ok()?),
+    })
+}
+
+fn key(key: &Key) -> KeyboardButton {
+    match key {
+        Key::Text(label) => KeyboardButton::new(label),
+        Key::Contact(label) => KeyboardButton::new(label).request(ButtonRequest::Contact),
+    }
+}
+
+fn reply_to(message: i64) -> ReplyParameters {
+    ReplyParameters::new(message_id(message)).allow_sending_without_reply()
+}
+
+fn message_id(id: i64) -> MessageId {
+    MessageId(i32::try_from(id).unwrap_or_default())
+}

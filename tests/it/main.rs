@@ -1,1 +1,3 @@
-fn main() {}
+//! The bot from outside: one binary, a module per theme.
+
+mod config;

@@ -1,5 +1,7 @@
 //! Telegram's Bot API in its own words.
 
+pub mod html;
+
 use serde::{Deserialize, Serialize};
 
 /// A chat: a person's id in a private chat, a negative number for a group.

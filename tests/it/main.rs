@@ -1,3 +1,4 @@
 //! The bot from outside: one binary, a module per theme.
 
 mod config;
+mod telegram_html;

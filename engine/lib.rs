@@ -4,4 +4,6 @@
 //! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
 
 pub mod clock;
+pub mod config;
 pub mod telegram;
+pub mod text;

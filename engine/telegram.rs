@@ -7,6 +7,8 @@ pub mod html;
 mod incoming;
 mod outgoing;
 
+pub mod html;
+
 use serde::{Deserialize, Serialize};
 
 pub use client::{Client, Error, Request, Sent, Verdict};

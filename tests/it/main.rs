@@ -1,1 +1,4 @@
-fn main() {}
+//! The bot from outside: one binary, a module per theme.
+
+mod config;
+mod telegram_html;

@@ -1,0 +1,218 @@
+//! The settings: `config.yaml`, every key of which has a default, and secrets, which only the environment gives.
+//!
+//! Nothing else in the engine reads the file or the environment: each part receives its own section.
+
+mod env;
+mod findings;
+mod sections;
+mod setting;
+mod variables;
+mod yaml;
+
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+pub use env::Env;
+pub use findings::{Finding, Severity};
+pub use sections::{
+    Admin, Bitrix24, Conversations, Database, DeliveryLimits, Department, Environment, Http, Log, LogFormat,
+    LogLevel, Mode, Retention, ScriptLimits, Scripts, Shutdown, Spam, Telegram, Watch, Yclients,
+};
+pub use setting::{Limit, Setting, Size};
+pub use yaml::Mistake;
+
+/// The name of the file with the settings.
+pub const FILE: &str = "config.yaml";
+
+/// Everything people may set. Its `Debug` shows no secret; its `Serialize` is `config.yaml` without comments.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How the bot talks to Telegram.
+    #[serde(deserialize_with = "yaml::section")]
+    pub telegram: Telegram,
+    /// How fast one person may write to the bot.
+    #[serde(deserialize_with = "yaml::section")]
+    pub spam: Spam,
+    /// Where the records are.
+    #[serde(deserialize_with = "yaml::section")]
+    pub database: Database,
+    /// How scripts are watched and what they may use up.
+    #[serde(deserialize_with = "yaml::section")]
+    pub scripts: Scripts,
+    /// What holds for every talk.
+    #[serde(deserialize_with = "yaml::section")]
+    pub conversations: Conversations,
+    /// How long finished things are kept.
+    #[serde(deserialize_with = "yaml::section")]
+    pub retention: Retention,
+    /// The bot's own HTTP door.
+    #[serde(deserialize_with = "yaml::section")]
+    pub http: Http,
+    /// What is logged and how it looks.
+    #[serde(deserialize_with = "yaml::section")]
+    pub log: Log,
+    /// How the process leaves.
+    #[serde(deserialize_with = "yaml::section")]
+    pub shutdown: Shutdown,
+    /// The calendar and the clock of schedules, and of salons without a zone of their own.
+    #[serde(with = "setting")]
+    pub time_zone: Tz,
+    /// The departments partners choose from, in the order of the buttons.
+    pub departments: Vec<Department>,
+
+    /// The head office's Bitrix24.
+    #[serde(skip)]
+    pub bitrix24: Bitrix24,
+    /// The barbershops' `YClients`.
+    #[serde(skip)]
+    pub yclients: Yclients,
+    /// `REDIS_URL`: the cache and the budgets that several instances share; in the process without it.
+    #[serde(skip)]
+    pub redis_url: Option<SecretString>,
+    /// `SENTRY_DSN`: where errors are reported, without personal data; nowhere without it.
+    #[serde(skip)]
+    pub sentry_dsn: Option<SecretString>,
+    /// Who opens the panel first.
+    #[serde(skip)]
+    pub admin: Admin,
+    /// Where this process runs.
+    #[serde(skip)]
+    pub environment: Environment,
+}
+
+impl Config {
+    /// Reads `dir/config.yaml`, `dir/.env` if there is one, and `env`, which wins over that file.
+    ///
+    /// A relative `database.path` is put under `dir`. A missing token is no error here, for half of the commands
+    /// need none: see [`Telegram::token`]. Errors: any [`Error`] but [`Error::NoToken`].
+    pub fn load(dir: &Path, env: &Env) -> Result<Config, Error> {
+        let file = dir.join(FILE);
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::NoFile { dir: dir.to_owned() });
+            }
+            Err(source) => return Err(Error::Read { file, source }),
+        };
+        let mut config = Config::parse(&file, &text, &env.over_file(dir)?)?;
+        config.database.path = dir.join(config.database.path);
+        Ok(config)
+    }
+
+    /// Reads the text of a `config.yaml`; `file` is its name in messages. No disk is touched.
+    ///
+    /// Errors: [`Error::Yaml`], [`Error::Variable`].
+    pub fn parse(file: &Path, text: &str, env: &Env) -> Result<Config, Error> {
+        let mut config = yaml::read(file, text)?;
+        variables::lay_over(&mut config, env)?;
+        Ok(config)
+    }
+
+    /// What will not do, or will do less than people may expect, in the order of the file.
+    pub fn check(&self) -> Vec<Finding> {
+        findings::of(self)
+    }
+
+    /// The dotted paths of all keys by alphabet: `telegram.limits.chat_burst`.
+    pub fn keys() -> Vec<String> {
+        let defaults =
+            serde_json::to_value(Config::default()).expect("settings are plain words, lists and maps");
+        let mut keys = Vec::new();
+        collect_keys("", &defaults, &mut keys);
+        keys
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            telegram: Telegram::default(),
+            spam: Spam::default(),
+            database: Database::default(),
+            scripts: Scripts::default(),
+            conversations: Conversations::default(),
+            retention: Retention::default(),
+            http: Http::default(),
+            log: Log::default(),
+            shutdown: Shutdown::default(),
+            time_zone: sections::HOME,
+            departments: vec![
+                Department::new("development", "🚀 Развитие"),
+                Department::new("marketing", "📢 Маркетинг"),
+                Department::new("design", "🎨 Дизайн"),
+            ],
+            bitrix24: Bitrix24::default(),
+            yclients: Yclients::default(),
+            redis_url: None,
+            sentry_dsn: None,
+            admin: Admin::default(),
+            environment: Environment::default(),
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder has no `config.yaml`.
+    #[error("there is no {FILE} in `{}`; \
+         name the bot's folder with --dir, or create an empty {FILE} to take every default", dir.display())]
+    NoFile {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A file is there and cannot be read.
+    #[error("cannot read `{}`; it must be UTF-8 text that the bot's user may read", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in `config.yaml` is wrong.
+    #[error("{}:{line}:{column}: {mistake}", file.display())]
+    Yaml {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column in characters, from 1.
+        column: u64,
+        /// What is wrong there.
+        mistake: Mistake,
+    },
+    /// A line of `.env` cannot be understood. It is not shown: it may be a secret.
+    #[error("{}:{line}: this line is neither `NAME=value` nor a comment; quote a value that has quotes inside", file.display())]
+    DotEnv {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A variable holds something else than it should. The value is not shown: it may be a secret.
+    #[error("the environment variable {name} must be {form}; correct it or unset it")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// What it must look like.
+        form: String,
+    },
+    /// There is no bot without a token.
+    #[error(
+        "TELEGRAM_BOT_TOKEN is not set; \
+         get a token from @BotFather with /newbot and put it into the environment or into `.env`"
+    )]
+    NoToken,
+}
+
+fn collect_keys(prefix: &str, value: &serde_json::Value, keys: &mut Vec<String>) {
+    let Some(map) = value.as_object() else { return keys.push(prefix.to_owned()) };
+    for (key, value) in map {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        collect_keys(&path, value, keys);
+    }
+}

@@ -1,0 +1,449 @@
+//! The sections of `config.yaml` and their defaults. What only the environment may give is skipped by serde and
+//! filled in by [`super::variables`].
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use nonzero_ext::nonzero;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::Error;
+use super::setting::{self, Limit, Size};
+use super::yaml::section;
+use crate::telegram::{ChatId, UserId};
+
+/// How the bot talks to Telegram.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telegram {
+    /// How updates arrive.
+    pub mode: Mode,
+    /// The chat of the head office: new requests, refused scripts, failures. `None`: nobody is told.
+    pub staff_chat: Option<ChatId>,
+    /// People with the rights of staff, besides those added in the panel.
+    pub staff: Vec<UserId>,
+    /// How long Telegram may hold one `getUpdates`; it allows 50 s at most.
+    #[serde(with = "setting")]
+    pub poll_timeout: Duration,
+    /// Deadline of any other call, retries not counted.
+    #[serde(with = "setting")]
+    pub request_timeout: Duration,
+    /// How fast messages leave.
+    #[serde(deserialize_with = "section")]
+    pub limits: DeliveryLimits,
+    /// `TELEGRAM_BOT_TOKEN`; whoever cannot work without it asks [`Telegram::token`].
+    #[serde(skip)]
+    pub bot_token: Option<SecretString>,
+    /// `TELEGRAM_API_URL`: the Bot API server, Telegram's own unless it is a local or a stand-in one.
+    #[serde(skip)]
+    pub api_url: Url,
+    /// `TELEGRAM_WEBHOOK_URL`: where Telegram reaches us from outside, with the path.
+    #[serde(skip)]
+    pub webhook_url: Option<Url>,
+    /// `TELEGRAM_WEBHOOK_SECRET`: what Telegram repeats in a header of each delivery.
+    #[serde(skip)]
+    pub webhook_secret: Option<SecretString>,
+}
+
+impl Telegram {
+    /// The bot's token. Errors: [`Error::NoToken`].
+    pub fn token(&self) -> Result<&SecretString, Error> {
+        self.bot_token.as_ref().ok_or(Error::NoToken)
+    }
+}
+
+impl Default for Telegram {
+    fn default() -> Telegram {
+        Telegram {
+            mode: Mode::Polling,
+            staff_chat: None,
+            staff: Vec::new(),
+            poll_timeout: Duration::from_secs(50),
+            request_timeout: Duration::from_secs(30),
+            limits: DeliveryLimits::default(),
+            bot_token: None,
+            api_url: known_url("https://api.telegram.org"),
+            webhook_url: None,
+            webhook_secret: None,
+        }
+    }
+}
+
+/// How updates arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// We ask, Telegram holds the call until there is something. Needs no address of our own.
+    Polling,
+    /// Telegram calls us.
+    Webhook,
+}
+
+/// Telegram's limits on what a bot sends. They are not promised and vary: a 429 is obeyed whatever stands here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeliveryLimits {
+    /// Messages a second, all chats together.
+    pub overall_per_second: Limit<NonZeroU32>,
+    /// Messages a second in one chat.
+    pub chat_per_second: Limit<NonZeroU32>,
+    /// Messages one chat may get at once before `chat_per_second` counts.
+    pub chat_burst: Limit<NonZeroU32>,
+    /// Messages a minute in one group.
+    pub group_per_minute: Limit<NonZeroU32>,
+}
+
+impl Default for DeliveryLimits {
+    fn default() -> DeliveryLimits {
+        DeliveryLimits {
+            overall_per_second: Limit::of(nonzero!(30_u32)),
+            chat_per_second: Limit::of(nonzero!(1_u32)),
+            chat_burst: Limit::of(nonzero!(3_u32)),
+            group_per_minute: Limit::of(nonzero!(20_u32)),
+        }
+    }
+}
+
+/// How fast one person may write to the bot; with either limit off, at any rate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spam {
+    /// Updates a second from one person.
+    pub per_second: Limit<NonZeroU32>,
+    /// Updates one person may send at once before `per_second` counts.
+    pub burst: Limit<NonZeroU32>,
+}
+
+impl Default for Spam {
+    fn default() -> Spam {
+        Spam { per_second: Limit::of(nonzero!(1_u32)), burst: Limit::of(nonzero!(5_u32)) }
+    }
+}
+
+/// Where the records are: `SQLite` in a file, or `PostgreSQL` when the environment names one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// The file; from [`super::Config::load`] it stands under the folder of `config.yaml` unless absolute.
+    pub path: PathBuf,
+    /// Connections kept open when there is little to do.
+    #[serde(with = "setting")]
+    pub connections_kept: NonZeroU32,
+    /// Connections open at most.
+    #[serde(with = "setting")]
+    pub connections_most: NonZeroU32,
+    /// A connection older than this is replaced.
+    pub connection_lifetime: Limit<Duration>,
+    /// How long a caller waits for a free connection.
+    #[serde(with = "setting")]
+    pub acquire_timeout: Duration,
+    /// How long `SQLite` waits for another writer.
+    #[serde(with = "setting")]
+    pub busy_timeout: Duration,
+    /// `DATABASE_URL`: with it the records are in `PostgreSQL` and `path` is not used.
+    #[serde(skip)]
+    pub url: Option<SecretString>,
+}
+
+impl Default for Database {
+    fn default() -> Database {
+        Database {
+            path: PathBuf::from("data/borodach.db"),
+            connections_kept: nonzero!(10_u32),
+            connections_most: nonzero!(30_u32),
+            connection_lifetime: Limit::of(Duration::from_hours(1)),
+            acquire_timeout: Duration::from_secs(30),
+            busy_timeout: Duration::from_secs(5),
+            url: None,
+        }
+    }
+}
+
+/// How scripts are watched and what they may use up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scripts {
+    /// How a saved file is noticed.
+    pub watch: Watch,
+    /// How long the folder must be quiet before the new set is built.
+    #[serde(with = "setting")]
+    pub debounce: Duration,
+    /// What one run of a script may use up.
+    #[serde(deserialize_with = "section")]
+    pub limits: ScriptLimits,
+}
+
+impl Default for Scripts {
+    fn default() -> Scripts {
+        Scripts {
+            watch: Watch::Notify,
+            debounce: Duration::from_millis(150),
+            limits: ScriptLimits::default(),
+        }
+    }
+}
+
+/// How a saved file is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Watch {
+    /// The system tells.
+    Notify,
+    /// The folder is read again and again: for network disks and Docker Desktop, where the system is silent.
+    Poll,
+    /// Never; a new set goes live at a restart or by command.
+    Off,
+}
+
+/// What one run of a script may use up before it is stopped.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScriptLimits {
+    /// Operations of the interpreter.
+    pub operations: Limit<NonZeroU32>,
+    /// Time on the wall clock.
+    pub wall_time: Limit<Duration>,
+    /// Functions called inside one another. Never off: the thread's stack has an end.
+    #[serde(with = "setting")]
+    pub call_depth: NonZeroU32,
+    /// The longest string.
+    pub string_size: Limit<Size>,
+    /// Items of an array.
+    pub array_items: Limit<NonZeroU32>,
+    /// Entries of a map.
+    pub map_items: Limit<NonZeroU32>,
+    /// Steps in the journal of one conversation.
+    pub journal_steps: Limit<NonZeroU32>,
+    /// A value in its own journal row, as JSON; a larger one is kept once by its hash.
+    pub value_size: Limit<Size>,
+    /// A value kept once by its hash.
+    pub shared_value_size: Limit<Size>,
+}
+
+impl Default for ScriptLimits {
+    fn default() -> ScriptLimits {
+        ScriptLimits {
+            operations: Limit::of(nonzero!(5_000_000_u32)),
+            wall_time: Limit::of(Duration::from_millis(250)),
+            call_depth: nonzero!(64_u32),
+            string_size: Limit::of(Size::kib(256)),
+            array_items: Limit::of(nonzero!(10_000_u32)),
+            map_items: Limit::of(nonzero!(2_000_u32)),
+            journal_steps: Limit::of(nonzero!(3_000_u32)),
+            value_size: Limit::of(Size::kib(64)),
+            shared_value_size: Limit::of(Size::mib(1)),
+        }
+    }
+}
+
+/// What holds for every talk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Conversations {
+    /// A turn that takes longer is parked as failed, and the chat goes on.
+    pub turn_deadline: Limit<Duration>,
+    /// A person's text longer than this is cut before the journal keeps it.
+    pub answer_clip: Limit<Size>,
+}
+
+impl Default for Conversations {
+    fn default() -> Conversations {
+        Conversations {
+            turn_deadline: Limit::of(Duration::from_secs(30)),
+            answer_clip: Limit::of(Size::kib(16)),
+        }
+    }
+}
+
+/// How long finished things are kept; `off` keeps them for ever.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Updates already answered.
+    pub inbox: Limit<Duration>,
+    /// Messages already delivered.
+    pub outbox: Limit<Duration>,
+    /// Finished conversations with their journals.
+    pub conversations: Limit<Duration>,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        let days = |count: u64| Limit::of(Duration::from_secs(count * 86_400));
+        Retention { inbox: days(3), outbox: days(7), conversations: days(90) }
+    }
+}
+
+/// The bot's own HTTP door.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Where it listens. `LISTEN_ADDR` wins.
+    #[serde(with = "setting")]
+    pub listen: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
+    }
+}
+
+/// What is logged and how it looks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// The least important level still written.
+    pub level: LogLevel,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { format: LogFormat::Auto, level: LogLevel::Info }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines: an object a line.
+    Json,
+}
+
+/// The least important level still written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What somebody must look at.
+    Error,
+    /// What went wrong and was survived.
+    Warn,
+    /// What the bot does.
+    Info,
+    /// How it does it.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> tracing::Level {
+        match level {
+            LogLevel::Error => tracing::Level::ERROR,
+            LogLevel::Warn => tracing::Level::WARN,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Debug => tracing::Level::DEBUG,
+            LogLevel::Trace => tracing::Level::TRACE,
+        }
+    }
+}
+
+/// How the process leaves.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shutdown {
+    /// How long the turns in progress and the outbox may take. Nothing is lost after it: the rest is done at the
+    /// next start.
+    #[serde(with = "setting")]
+    pub drain: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Shutdown {
+        Shutdown { drain: Duration::from_secs(20) }
+    }
+}
+
+/// A department of the head office that takes tasks from partners.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Department {
+    /// Its name in scripts and in the environment: small Latin letters, digits and `_`.
+    pub name: String,
+    /// What partners see on the button.
+    pub title: String,
+    /// `BITRIX_GROUP_ID_<NAME>`: the project its tasks go to. `None`: the department takes no tasks yet.
+    #[serde(skip)]
+    pub group: Option<i64>,
+    /// `BITRIX_RESPONSIBLE_<NAME>`: whose the tasks are unless a routing rule says otherwise.
+    #[serde(skip)]
+    pub responsible: Option<i64>,
+}
+
+impl Department {
+    /// A department known by `name`, with nothing from Bitrix24 yet.
+    pub fn new(name: &str, title: &str) -> Department {
+        Department { name: name.to_owned(), title: title.to_owned(), group: None, responsible: None }
+    }
+}
+
+/// The head office's Bitrix24; all of it comes from the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Bitrix24 {
+    /// `BITRIX_WEBHOOK_URL`: the address with the key inside.
+    pub webhook_url: Option<SecretString>,
+}
+
+/// The barbershops' `YClients`; all of it comes from the environment.
+#[derive(Clone, Debug)]
+pub struct Yclients {
+    /// `YCLIENTS_API_URL`: the service itself unless it is a stand-in.
+    pub api_url: Url,
+    /// `YCLIENTS_PARTNER_TOKEN`.
+    pub partner_token: Option<SecretString>,
+    /// `YCLIENTS_USER_TOKEN`.
+    pub user_token: Option<SecretString>,
+    /// `YCLIENTS_CHAIN_ID`: the network's number.
+    pub chain_id: Option<i64>,
+}
+
+impl Default for Yclients {
+    fn default() -> Yclients {
+        Yclients {
+            api_url: known_url("https://api.yclients.com/api/v1"),
+            partner_token: None,
+            user_token: None,
+            chain_id: None,
+        }
+    }
+}
+
+/// Who opens the panel first; all of it comes from the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Admin {
+    /// `ADMIN_USERNAME`.
+    pub username: Option<String>,
+    /// `ADMIN_PASSWORD`.
+    pub password: Option<SecretString>,
+    /// `ADMIN_SECRET_KEY`: what sessions are signed with.
+    pub secret_key: Option<SecretString>,
+}
+
+/// Where this process runs: `ENVIRONMENT`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Environment {
+    /// In earnest. The default: forgetting the variable must not open anything.
+    #[default]
+    Production,
+    /// On somebody's desk.
+    Development,
+}
+
+/// Moscow, where the head office is.
+pub(super) const HOME: Tz = Tz::Europe__Moscow;
+
+fn known_url(text: &'static str) -> Url {
+    text.parse().expect("the address is written in the code and tested by every default")
+}

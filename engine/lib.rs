@@ -5,5 +5,9 @@
 
 pub mod clock;
 pub mod config;
+pub mod conversation;
+pub mod sandbox;
+pub mod script;
+pub mod store;
 pub mod telegram;
 pub mod text;

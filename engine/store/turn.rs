@@ -1,0 +1,69 @@
+//! What one turn of a conversation writes, whole or not at all.
+
+use super::conversation::{self, ConversationId};
+use super::journal::{self, StepNo};
+use super::request::Change;
+use super::{Json, Lease, inbox, outbox, timer};
+
+/// Everything a turn, or a part of it, decided. It is committed whole, and only under a valid lease.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The right to advance the lane.
+    pub lease: Lease,
+    /// The entry that is done with; none for a commit in the middle of a turn.
+    pub finish: Option<inbox::EntryId>,
+    /// Conversations begun or advanced; each at most once.
+    pub conversations: Vec<conversation::Row>,
+    /// Back: journal rows from this step on are forgotten, before `journal` is written.
+    pub forget: Vec<(ConversationId, StepNo)>,
+    /// Steps taken; each at most once.
+    pub journal: Vec<journal::Row>,
+    /// Messages decided, in the order of delivery.
+    pub messages: Vec<outbox::New>,
+    /// Conversations whose timers no longer matter, before `timers` is written.
+    pub stop_timers: Vec<ConversationId>,
+    /// Moments promised.
+    pub timers: Vec<timer::New>,
+    /// Entries for other lanes.
+    pub events: Vec<inbox::New>,
+    /// A change of our own tables.
+    pub local: Option<Local>,
+}
+
+impl Turn {
+    /// A turn that decided nothing yet.
+    pub fn new(lease: Lease) -> Turn {
+        Turn {
+            lease,
+            finish: None,
+            conversations: Vec::new(),
+            forget: Vec::new(),
+            journal: Vec::new(),
+            messages: Vec::new(),
+            stop_timers: Vec::new(),
+            timers: Vec::new(),
+            events: Vec::new(),
+            local: None,
+        }
+    }
+}
+
+/// A change of our own tables and the journal row that tells of it: one transaction.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// The step; whatever answer it has is replaced by the change's.
+    pub row: journal::Row,
+    /// The change.
+    pub change: Change,
+}
+
+/// What a committed turn brought about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Its messages, in order.
+    pub messages: Vec<outbox::Message>,
+    /// The answer of its local change.
+    pub answer: Option<Json>,
+    /// Entries accepted for other lanes, those of the local change included.
+    pub entries: Vec<inbox::Entry>,
+}

@@ -4,4 +4,5 @@
 //! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
 
 pub mod clock;
+pub mod sandbox;
 pub mod telegram;

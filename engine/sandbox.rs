@@ -142,7 +142,7 @@ impl Sandbox {
             events: broadcast::Sender::new(EVENTS_KEPT),
             version: watch::Sender::new(0),
         }));
-        server::serve(listener, sandbox.clone());
+        server::serve(listener, &sandbox);
         Ok(sandbox)
     }
 

@@ -51,7 +51,9 @@ impl Chat {
 
     pub fn rename(&mut self, card: Arc<ChatCard>, members: &[i64]) {
         self.card = card;
-        members.iter().for_each(|member| self.join(*member));
+        for member in members {
+            self.join(*member);
+        }
     }
 
     pub fn join(&mut self, person: i64) {

@@ -202,7 +202,8 @@ impl Files {
     fn file(&self, folder: &str, prefix: &str, name: &str, bytes: Bytes) -> File {
         let number = self.next.fetch_add(1, Ordering::Relaxed) + 1;
         let digest = Sha256::digest(&bytes);
-        let unique_id: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let first = digest.first_chunk().expect("a SHA-256 digest has 32 bytes");
+        let unique_id = format!("{:016x}", u64::from_be_bytes(*first));
         let extension = name.rsplit_once('.').map_or("bin", |(_, extension)| extension);
         File {
             id: format!("{prefix}Ag{unique_id}{number:08}"),

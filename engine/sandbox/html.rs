@@ -134,6 +134,12 @@ fn detect_word(word: &str, offset: usize, length: usize) -> Option<Entity> {
     is_url.then(|| Entity::plain("url", offset, length))
 }
 
+/// Whether a page may follow the link: it must not run what a bot sent.
+pub fn is_safe_link(url: &str) -> bool {
+    let url = url.to_ascii_lowercase();
+    ["http:", "https:", "tg:", "mailto:", "tel:"].iter().any(|scheme| url.starts_with(scheme))
+}
+
 struct Open {
     tag: String,
     argument: String,
@@ -245,20 +251,7 @@ impl Parser<'_> {
     fn attribute_value(&mut self) -> Result<String, String> {
         self.skip_while(|c| c.is_ascii_whitespace());
         let begin = self.at;
-        let quote = match self.peek() {
-            Some(quote @ ('"' | '\'')) => quote,
-            Some(_) | None => {
-                let token = self
-                    .skip_while(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
-                    .to_ascii_lowercase();
-                return match self.peek() {
-                    Some(c) if !c.is_ascii_whitespace() && c != '>' => {
-                        Err(format!("Unexpected end of name token at byte offset {begin}"))
-                    }
-                    Some(_) | None => Ok(token),
-                };
-            }
-        };
+        let Some(quote @ ('"' | '\'')) = self.peek() else { return self.name_token(begin) };
         self.at += 1;
         let mut value = String::new();
         while let Some(c) = self.peek() {
@@ -271,6 +264,18 @@ impl Parser<'_> {
             self.at += length;
         }
         Ok(value)
+    }
+
+    /// A value without quotes: letters, digits, periods and hyphens.
+    fn name_token(&mut self, begin: usize) -> Result<String, String> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+        let token = self.skip_while(is_part).to_ascii_lowercase();
+        match self.peek() {
+            Some(c) if !c.is_ascii_whitespace() && c != '>' => {
+                Err(format!("Unexpected end of name token at byte offset {begin}"))
+            }
+            Some(_) | None => Ok(token),
+        }
     }
 
     fn end_tag(&mut self) -> Result<(), String> {
@@ -444,11 +449,7 @@ fn opening(entity: &Entity) -> String {
         "blockquote" | "expandable_blockquote" => "<blockquote>".to_owned(),
         "text_link" => {
             let url = entity.url.as_deref().unwrap_or_default();
-            // The page must not run what a bot sent.
-            let is_safe = ["http:", "https:", "tg:", "mailto:", "tel:"]
-                .iter()
-                .any(|scheme| url.to_ascii_lowercase().starts_with(scheme));
-            let href = if is_safe { escape(url) } else { String::new() };
+            let href = if is_safe_link(url) { escape(url) } else { String::new() };
             format!("<a href=\"{href}\">")
         }
         _ => String::new(),

@@ -70,6 +70,7 @@ impl Markup {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the protocol has them")]
 struct Wire {
     inline_keyboard: Option<Vec<Vec<Value>>>,
     keyboard: Option<Vec<Vec<Value>>>,

@@ -28,7 +28,7 @@ const GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head
     <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n";
 
 /// Serves the Bot API, its files and the control API until the runtime ends.
-pub(super) fn serve(listener: TcpListener, sandbox: Sandbox) {
+pub(super) fn serve(listener: TcpListener, sandbox: &Sandbox) {
     let runtime = sandbox.0.runtime.clone();
     let router = Router::new()
         .route("/{bot}", any(bot_api_unnamed))

@@ -73,6 +73,8 @@ impl Sandbox {
     fn all_transcripts(&self) -> String {
         let mut chats: Vec<i64> = read(&self.0.chats).keys().copied().collect();
         chats.sort_unstable();
-        chats.into_iter().map(|chat| format!("— {chat} —\n{}", self.transcript(chat))).collect()
+        let pages: Vec<String> =
+            chats.into_iter().map(|chat| format!("— {chat} —\n{}", self.transcript(chat))).collect();
+        pages.concat()
     }
 }

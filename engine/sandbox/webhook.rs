@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::updates::{Pending, Queue, Updates};
 use super::{Sandbox, lock};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// A bot that said "gone" so long is believed.
 const GONE_FOR_GOOD: Duration = Duration::from_hours(23);

@@ -46,7 +46,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// Tells the time and wakes at a moment: the system's clock, or one turned by hand.
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
     /// Returns once the clock shows `until` or later.

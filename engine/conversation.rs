@@ -21,6 +21,7 @@ use crate::store::{self, Lease, Store, inbox, outbox};
 use crate::telegram::{ChatId, UserId};
 
 pub use talk::trigger_data;
+pub use turn::notice;
 
 /// What conversations need of the rest of the engine.
 #[derive(Debug)]
@@ -100,7 +101,11 @@ impl Host {
     }
 
     /// How somebody stands in a chat, and their row when they have one. In a group nobody is a partner.
-    async fn standing(&self, chat: ChatId, user: UserId) -> Result<(Standing, Option<Partner>), store::Error> {
+    async fn standing(
+        &self,
+        chat: ChatId,
+        user: UserId,
+    ) -> Result<(Standing, Option<Partner>), store::Error> {
         let is_staff = self.is_staff(chat, user);
         if chat.is_group() {
             return Ok((Standing { partner: None, is_staff }, None));

@@ -3,7 +3,6 @@
 //! because the outbox must know the truth about every call.
 
 mod client;
-pub mod html;
 mod incoming;
 mod outgoing;
 

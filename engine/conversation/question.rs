@@ -191,23 +191,36 @@ impl Item {
 
 impl Question {
     /// The message that puts the question. `address` turns a tap into a button's data.
-    pub fn prompt(&self, progress: &Progress, can_go_back: bool, address: impl Fn(Tap) -> String) -> Outgoing {
+    pub fn prompt(
+        &self,
+        progress: &Progress,
+        can_go_back: bool,
+        address: impl Fn(Tap) -> String,
+    ) -> Outgoing {
         let mut rows: Vec<Vec<Button>> = Vec::new();
-        let button = |label: &str, tap: Tap| Button { label: label.to_owned(), press: Press::Data(address(tap)) };
+        let button =
+            |label: &str, tap: Tap| Button { label: label.to_owned(), press: Press::Data(address(tap)) };
         let mut html = self.html.clone();
         let has_back = can_go_back && self.offers_back;
         match &self.expects {
             Expects::Text { .. } | Expects::Number { .. } | Expects::Date { .. } => {}
             Expects::Contact { button } => {
                 let mut keys = vec![vec![Key::Contact(button.clone())]];
-                keys.extend(navigation(has_back, self.offers_cancel).map(|(label, _)| vec![Key::Text(label.to_owned())]));
+                keys.extend(
+                    navigation(has_back, self.offers_cancel)
+                        .map(|(label, _)| vec![Key::Text(label.to_owned())]),
+                );
                 let keyboard = Some(Keyboard::Reply { rows: keys, is_one_time: true });
                 return Outgoing { keyboard, ..Outgoing::text(html) };
             }
             Expects::Choice { items, columns } => {
                 let found = found(items, &progress.query);
-                for row in page(&found, progress.page).chunks(columns.unwrap_or_else(|| columns_for(items)).max(1)) {
-                    rows.push(row.iter().map(|&place| button(&items[place].label, Tap::Item(place))).collect());
+                for row in
+                    page(&found, progress.page).chunks(columns.unwrap_or_else(|| columns_for(items)).max(1))
+                {
+                    rows.push(
+                        row.iter().map(|&place| button(&items[place].label, Tap::Item(place))).collect(),
+                    );
                 }
                 rows.extend(pager(&found, progress.page, &button));
                 html.push_str(&list_hint(items, &found, &progress.query));
@@ -237,7 +250,13 @@ impl Question {
     }
 
     /// The same message redrawn in place, when its list has turned or its marks have changed.
-    pub fn redrawn(&self, target: Target, progress: &Progress, can_go_back: bool, address: impl Fn(Tap) -> String) -> Outgoing {
+    pub fn redrawn(
+        &self,
+        target: Target,
+        progress: &Progress,
+        can_go_back: bool,
+        address: impl Fn(Tap) -> String,
+    ) -> Outgoing {
         let prompt = self.prompt(progress, can_go_back, address);
         let Content::Text { html } = prompt.content else { unreachable!("a prompt is a text") };
         Outgoing { content: Content::Edit { target, html }, ..prompt }
@@ -246,7 +265,9 @@ impl Question {
     /// What a message of the person means for the question.
     pub fn hear(&self, progress: &mut Progress, deed: &Incoming) -> Reply {
         let reply = match (&self.expects, &deed.what) {
-            (_, What::Press { .. } | What::Membership { .. } | What::PollAnswer { .. }) => return Reply::Silence,
+            (_, What::Press { .. } | What::Membership { .. } | What::PollAnswer { .. }) => {
+                return Reply::Silence;
+            }
             (Expects::Text { min, max }, What::Text { text }) => text_answer(text, *min, *max),
             (Expects::Number { min, max }, What::Text { text }) => number_answer(text, *min, *max),
             (Expects::Date { min, max }, What::Text { text }) => date_answer(text, *min, *max),
@@ -257,7 +278,8 @@ impl Question {
                 if *user != Some(deed.from.id) || *is_forwarded {
                     Err(words::FOREIGN_CONTACT.to_owned())
                 } else {
-                    let card = |phone| json!({ "phone": phone, "first_name": first_name, "last_name": last_name });
+                    let card =
+                        |phone| json!({ "phone": phone, "first_name": first_name, "last_name": last_name });
                     normal_phone(phone).map(card).ok_or_else(|| words::STRANGE_PHONE.to_owned())
                 }
             }
@@ -301,7 +323,9 @@ impl Question {
                 Reply::Redraw
             }
             (Expects::Files { .. }, Tap::Done) if !progress.files.is_empty() => files_answer(progress),
-            (Expects::Files { skip: Some(label), .. }, Tap::Skip) => Reply::Answer(json!([]), Some(label.clone())),
+            (Expects::Files { skip: Some(label), .. }, Tap::Skip) => {
+                Reply::Answer(json!([]), Some(label.clone()))
+            }
             _ => Reply::Silence,
         }
     }

@@ -19,7 +19,11 @@ pub(super) async fn take(host: &Host, lease: Lease, entry: &inbox::Entry) -> Res
     let deed = match Deed::read(entry) {
         Ok(deed) => deed,
         Err(error) => {
-            tracing::error!(entry.id = entry.id.0, "inbox entry {} is unreadable and left aside: {error}", entry.id.0);
+            tracing::error!(
+                entry.id = entry.id.0,
+                "inbox entry {} is unreadable and left aside: {error}",
+                entry.id.0
+            );
             return turn.commit().await;
         }
     };
@@ -41,12 +45,22 @@ pub(super) async fn take(host: &Host, lease: Lease, entry: &inbox::Entry) -> Res
 }
 
 /// Parks the conversation that an entry concerns, after a turn that came to no end.
-pub(super) async fn give_up(host: &Host, lease: Lease, entry: &inbox::Entry, why: String) -> Result<Advanced, store::Error> {
+pub(super) async fn give_up(
+    host: &Host,
+    lease: Lease,
+    entry: &inbox::Entry,
+    why: String,
+) -> Result<Advanced, store::Error> {
     let mut turn = Turn::new(host, lease, entry);
     let user = Deed::read(entry).map_or(NOBODY, |deed| deed.user());
     match load(host, entry.lane.chat(), user).await? {
         Some(mut talk) => turn.park(&mut talk, &why),
-        None => tracing::error!(entry.id = entry.id.0, chat.id = entry.lane.0, "entry {} given up: {why}", entry.id.0),
+        None => tracing::error!(
+            entry.id = entry.id.0,
+            chat.id = entry.lane.0,
+            "entry {} given up: {why}",
+            entry.id.0
+        ),
     }
     turn.commit().await
 }
@@ -56,7 +70,9 @@ async fn load(host: &Host, chat: ChatId, user: UserId) -> Result<Option<Talk>, s
     let Some(kept) = host.store.conversation(chat, user).await? else { return Ok(None) };
     let id = kept.row.id;
     Ok(Talk::load(kept)
-        .inspect_err(|error| tracing::error!(conversation.id = id.0, "conversation {} is unreadable: {error}", id.0))
+        .inspect_err(|error| {
+            tracing::error!(conversation.id = id.0, "conversation {} is unreadable: {error}", id.0)
+        })
         .ok())
 }
 
@@ -81,7 +97,9 @@ async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<A
             let trigger = spoken_trigger(text);
             // The words on a question's own button answer it, even when the menu has the same words.
             let answers = found.as_ref().is_some_and(|talk| is_own_label(talk, text));
-            if let Some(trigger) = trigger.filter(|trigger| !answers && turn.host.scripts.live().knows(trigger)) {
+            if let Some(trigger) =
+                trigger.filter(|trigger| !answers && turn.host.scripts.live().knows(trigger))
+            {
                 let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
                 let live = turn.host.scripts.live();
                 if let Some(flow) = live.triggered(&trigger, standing) {
@@ -133,7 +151,12 @@ async fn unexpected(turn: Turn<'_>, deed: Incoming) -> Result<Advanced, store::E
 }
 
 /// A press of one of the buttons under the question that waits.
-async fn tapped(mut turn: Turn<'_>, mut talk: Talk, tap: Tap, pressed: Option<i64>) -> Result<Advanced, store::Error> {
+async fn tapped(
+    mut turn: Turn<'_>,
+    mut talk: Talk,
+    tap: Tap,
+    pressed: Option<i64>,
+) -> Result<Advanced, store::Error> {
     if !versions::settle(&mut turn, &mut talk).await? {
         return turn.run(talk).await;
     }
@@ -157,7 +180,12 @@ async fn tapped(mut turn: Turn<'_>, mut talk: Talk, tap: Tap, pressed: Option<i6
     }
 }
 
-async fn reply_to(mut turn: Turn<'_>, mut talk: Talk, reply: Reply, pressed: Option<i64>) -> Result<Advanced, store::Error> {
+async fn reply_to(
+    mut turn: Turn<'_>,
+    mut talk: Talk,
+    reply: Reply,
+    pressed: Option<i64>,
+) -> Result<Advanced, store::Error> {
     match reply {
         Reply::Answer(value, chosen) => {
             tidy(&mut turn, &talk, pressed, chosen.as_deref());
@@ -166,7 +194,8 @@ async fn reply_to(mut turn: Turn<'_>, mut talk: Talk, reply: Reply, pressed: Opt
         }
         Reply::Say(words) => {
             // Files are taken one by one: the question moves down so that its button stays in sight.
-            let files = talk.detail.awaiting.as_ref().is_some_and(|awaiting| !awaiting.progress.files.is_empty());
+            let files =
+                talk.detail.awaiting.as_ref().is_some_and(|awaiting| !awaiting.progress.files.is_empty());
             if files {
                 turn.say_under_question(&mut talk, &words);
             } else {
@@ -203,7 +232,9 @@ async fn cancel(turn: Turn<'_>, talk: Talk) -> Result<Advanced, store::Error> {
     let live = turn.host.scripts.live();
     let person = talk.detail.person.clone();
     match live.triggered(&Trigger::Command("/cancel".to_owned()), standing) {
-        Some(flow) => start(turn, Some(talk), &flow.name, person, partner.as_ref(), json!({ "payload": "" })).await,
+        Some(flow) => {
+            start(turn, Some(talk), &flow.name, person, partner.as_ref(), json!({ "payload": "" })).await
+        }
         None => {
             let (mut turn, mut talk) = (turn, talk);
             turn.leave(&mut talk);
@@ -213,7 +244,13 @@ async fn cancel(turn: Turn<'_>, talk: Talk) -> Result<Advanced, store::Error> {
 }
 
 /// A button under a message that begins a flow.
-async fn pressed_flow(turn: Turn<'_>, found: Option<Talk>, deed: Incoming, name: &str, args: Value) -> Result<Advanced, store::Error> {
+async fn pressed_flow(
+    turn: Turn<'_>,
+    found: Option<Talk>,
+    deed: Incoming,
+    name: &str,
+    args: Value,
+) -> Result<Advanced, store::Error> {
     let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
     let live = turn.host.scripts.live();
     match live.flow(name).filter(|flow| flow.header.admits(standing)) {
@@ -223,12 +260,18 @@ async fn pressed_flow(turn: Turn<'_>, found: Option<Talk>, deed: Incoming, name:
 }
 
 /// A press that means nothing any more: a kind word, and the question that waits now.
-async fn old_button(mut turn: Turn<'_>, found: Option<Talk>, deed: &Incoming) -> Result<Advanced, store::Error> {
+async fn old_button(
+    mut turn: Turn<'_>,
+    found: Option<Talk>,
+    deed: &Incoming,
+) -> Result<Advanced, store::Error> {
     if let Some(message) = deed.message_id {
         turn.effect(Effect::Tidy { chat: deed.chat, target: Target::Message(message), html: None });
     }
     match found {
-        Some(mut talk) if talk.detail.awaiting.is_some() => turn.ask_again(&mut talk, Some(words::OLD_BUTTON_NOW)),
+        Some(mut talk) if talk.detail.awaiting.is_some() => {
+            turn.ask_again(&mut talk, Some(words::OLD_BUTTON_NOW))
+        }
         _ => drop(turn.say(&Outgoing::text(words::OLD_BUTTON))),
     }
     turn.commit().await
@@ -267,7 +310,11 @@ async fn tell(mut turn: Turn<'_>, event: Event) -> Result<Advanced, store::Error
 }
 
 /// A time limit or a reminder, if its question still waits.
-async fn time_is_up(mut turn: Turn<'_>, found: Option<Talk>, timer: &Timer) -> Result<Advanced, store::Error> {
+async fn time_is_up(
+    mut turn: Turn<'_>,
+    found: Option<Talk>,
+    timer: &Timer,
+) -> Result<Advanced, store::Error> {
     let waits = |talk: &Talk| {
         let step = talk.detail.awaiting.as_ref().map(|awaiting| awaiting.step);
         talk.id.0 == timer.conversation && step == usize::try_from(timer.step).ok()

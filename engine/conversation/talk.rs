@@ -69,7 +69,15 @@ pub(super) struct Failure {
 
 impl Talk {
     /// A conversation that begins; `given` is what the flow gets at its start, the journal's first entry.
-    pub fn begin(id: ConversationId, chat: ChatId, user: UserId, flow: &str, set_hash: &str, person: Person, given: Value) -> Talk {
+    pub fn begin(
+        id: ConversationId,
+        chat: ChatId,
+        user: UserId,
+        flow: &str,
+        set_hash: &str,
+        person: Person,
+        given: Value,
+    ) -> Talk {
         let start = Step { name: "start".to_owned(), site: Site::default(), request: None, answer: given };
         Talk {
             id,

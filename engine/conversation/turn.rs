@@ -14,6 +14,7 @@ use crate::script::{End, Pending, Site, Step, Work, fits, run, thrown};
 use crate::store::conversation::Status;
 use crate::store::journal::StepNo;
 use crate::store::partner::Partner;
+use crate::store::request::Change;
 use crate::store::{self, Json, Lease, Local, inbox, outbox, timer};
 use crate::telegram::{ChatId, Content, Keyboard, Outgoing, Person, Target, UserId, html};
 
@@ -91,7 +92,14 @@ impl<'a> Turn<'a> {
     }
 
     /// Begins a conversation of a flow.
-    pub async fn begin(&mut self, flow: &str, user: UserId, person: Person, partner: Option<&Partner>, args: Value) -> Result<Talk, store::Error> {
+    pub async fn begin(
+        &mut self,
+        flow: &str,
+        user: UserId,
+        person: Person,
+        partner: Option<&Partner>,
+        args: Value,
+    ) -> Result<Talk, store::Error> {
         let id = self.host.store.new_conversation().await?;
         let caller = self.caller(&person);
         let given = json!({ "partner": partner_card(&caller, partner), "args": args });
@@ -191,7 +199,13 @@ impl<'a> Turn<'a> {
         }
     }
 
-    async fn hand_over(&mut self, flow: &str, user: UserId, person: Person, args: Value) -> Result<Next, store::Error> {
+    async fn hand_over(
+        &mut self,
+        flow: &str,
+        user: UserId,
+        person: Person,
+        args: Value,
+    ) -> Result<Next, store::Error> {
         let real = if user == NOBODY { UserId(self.chat.0) } else { user };
         let (_, partner) = self.host.standing(self.chat, real).await?;
         let next = self.begin(flow, user, person, partner.as_ref(), args).await?;
@@ -222,7 +236,14 @@ impl<'a> Turn<'a> {
             if let Some(span) = span {
                 let fire_at = now + span;
                 let lane = self.entry.lane;
-                let timer = timer::New { conversation: talk.id, step: step_no(step), kind, lane, user: talk.user, fire_at };
+                let timer = timer::New {
+                    conversation: talk.id,
+                    step: step_no(step),
+                    kind,
+                    lane,
+                    user: talk.user,
+                    fire_at,
+                };
                 self.writes.timers.push(timer);
             }
         }
@@ -248,8 +269,12 @@ impl<'a> Turn<'a> {
     pub fn redraw(&mut self, talk: &mut Talk, pressed: Option<i64>) {
         let Some(awaiting) = &talk.detail.awaiting else { return };
         let target = pressed.map_or_else(|| Target::Key(awaiting.key.clone()), Target::Message);
-        let message =
-            awaiting.question.redrawn(target, &awaiting.progress, awaiting.can_go_back, talk.address(awaiting.step));
+        let message = awaiting.question.redrawn(
+            target,
+            &awaiting.progress,
+            awaiting.can_go_back,
+            talk.address(awaiting.step),
+        );
         self.say(&message);
         self.keep(talk);
     }
@@ -262,8 +287,15 @@ impl<'a> Turn<'a> {
         }
         let person = &talk.detail.person;
         if let Content::Text { html: text } = &mut prompt.content {
-            *text = format!("<a href=\"tg://user?id={}\">{}</a>, {text}", person.id.0, html::escape(&person.name));
-            if matches!(expects, Expects::Text { .. } | Expects::Number { .. } | Expects::Date { .. } | Expects::Files { .. }) {
+            *text = format!(
+                "<a href=\"tg://user?id={}\">{}</a>, {text}",
+                person.id.0,
+                html::escape(&person.name)
+            );
+            if matches!(
+                expects,
+                Expects::Text { .. } | Expects::Number { .. } | Expects::Date { .. } | Expects::Files { .. }
+            ) {
                 text.push_str("\n\n<i>Ответьте на это сообщение. Передумали — /cancel</i>");
                 prompt.buttons.clear();
                 prompt.keyboard = Some(Keyboard::ForceReply);
@@ -273,7 +305,14 @@ impl<'a> Turn<'a> {
     }
 
     /// Does what only the host can do, and writes down what came of it.
-    async fn call(&mut self, talk: &mut Talk, name: String, site: Site, function: &'static HostFn, args: Args) -> Result<(), store::Error> {
+    async fn call(
+        &mut self,
+        talk: &mut Talk,
+        name: String,
+        site: Site,
+        function: &'static HostFn,
+        args: Args,
+    ) -> Result<(), store::Error> {
         let caller = self.caller(&talk.detail.person);
         let request = function.fingerprint(&args);
         let answer = match &function.action {
@@ -301,7 +340,14 @@ impl<'a> Turn<'a> {
 
     /// Commits what is decided so far together with a change of our own tables; its journal entry holds the
     /// change's answer.
-    async fn change(&mut self, talk: &mut Talk, name: String, site: Site, request: Option<Value>, change: store::Change) -> Result<(), store::Error> {
+    async fn change(
+        &mut self,
+        talk: &mut Talk,
+        name: String,
+        site: Site,
+        request: Option<Value>,
+        change: Change,
+    ) -> Result<(), store::Error> {
         talk.detail.working_on = Some(self.entry.id.0);
         self.keep(talk);
         Arc::make_mut(&mut talk.journal).push(Step { name, site, request, answer: Value::Null });

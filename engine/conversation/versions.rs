@@ -54,7 +54,8 @@ async fn same_road(turn: &Turn<'_>, talk: &Talk, live: &Arc<Set>) -> Result<Opti
     if live.flow(&talk.flow).is_none() {
         return Ok(None);
     }
-    let (name, journal, caller) = (talk.flow.clone(), Arc::clone(&talk.journal), turn.caller(&talk.detail.person));
+    let (name, journal, caller) =
+        (talk.flow.clone(), Arc::clone(&talk.journal), turn.caller(&talk.detail.person));
     let (set, prefix) = (Arc::clone(live), talk.key_prefix());
     let ran = tokio::task::spawn_blocking(move || {
         let flow = set.flow(&name).expect("looked for above");

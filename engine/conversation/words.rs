@@ -12,12 +12,14 @@ pub(super) const DONE: &str = "✅ Готово";
 pub(super) const WANT_TEXT: &str = "Напишите, пожалуйста, словами 🙂";
 pub(super) const WANT_NUMBER: &str = "Нужно целое число — напишите его цифрами.";
 pub(super) const WANT_CHOICE: &str = "Выберите, пожалуйста, одну из кнопок под вопросом.";
-pub(super) const WANT_CONTACT: &str = "Нажмите, пожалуйста, кнопку под полем ввода — так номер точно будет верным.";
+pub(super) const WANT_CONTACT: &str =
+    "Нажмите, пожалуйста, кнопку под полем ввода — так номер точно будет верным.";
 pub(super) const WANT_FILES: &str = "Пришлите, пожалуйста, фото или файл.";
 pub(super) const WANT_DATE: &str = "Напишите дату цифрами, например 05.12.2026.";
 pub(super) const FOREIGN_CONTACT: &str =
     "Это контакт другого человека. Поделитесь, пожалуйста, своим — кнопкой под полем ввода.";
-pub(super) const STRANGE_PHONE: &str = "Номер выглядит непривычно. Поделитесь им ещё раз кнопкой под полем ввода.";
+pub(super) const STRANGE_PHONE: &str =
+    "Номер выглядит непривычно. Поделитесь им ещё раз кнопкой под полем ввода.";
 pub(super) const FILE_TAKEN: &str = "Принято 👍 Пришлите ещё или нажмите «Готово».";
 pub(super) const SEARCH_HINT: &str = "Список длинный: листайте или напишите часть названия.";
 pub(super) const OLD_BUTTON: &str = "Эта кнопка уже не действует.";

@@ -10,6 +10,7 @@ use super::header::Trigger;
 use super::host::{self, HostFn};
 use super::run::Site;
 use super::set::{Flow, Set, module_path};
+use crate::text;
 
 /// Everything wrong with a set, file by file.
 pub(super) fn lint(set: &Set) -> Vec<Finding> {
@@ -168,12 +169,18 @@ impl<'a> File<'a> {
         let (given, name) = (call.expr.args.len(), function.full_name());
         if !function.arities().contains(&given) {
             let params: Vec<_> = function.params.iter().map(|param| param.name).collect();
-            let options = if function.options.is_empty() { "" } else { " и, если нужно, #{ настройки }" };
+            let options = if function.options.is_empty() {
+                ""
+            } else {
+                " и, если нужно, #{ настройки }"
+            };
             return Some(format!("{name}({}){options}: аргументов дано {given}", params.join(", ")));
         }
         if let Some(Expr::Map(map, _)) = call.expr.args.get(function.params.len()) {
             let names = function.options.iter().map(|option| option.name);
-            if let Some((key, _)) = map.0.iter().find(|(key, _)| !names.clone().any(|name| name == key.name.as_str())) {
+            if let Some((key, _)) =
+                map.0.iter().find(|(key, _)| !names.clone().any(|name| name == key.name.as_str()))
+            {
                 return Some(format!("{name}: нет настройки «{}»{}", key.name, hint(&key.name, names)));
             }
         }
@@ -182,7 +189,10 @@ impl<'a> File<'a> {
             && let Some(Expr::StringConstant(flow, _)) = call.expr.args.first()
             && self.set.flow(flow).is_none()
         {
-            return Some(format!("нет разговора «{flow}»{}", hint(flow, self.set.flows().map(|flow| flow.name.as_str()))));
+            return Some(format!(
+                "нет разговора «{flow}»{}",
+                hint(flow, self.set.flows().map(|flow| flow.name.as_str()))
+            ));
         }
         None
     }
@@ -216,7 +226,11 @@ impl<'a> File<'a> {
                 missing(name, given, &self.own)
             }
             (Some(_), _) => None,
-            (None, _) if STANDARD.contains(name) || name == "call" || name == "Fn" || is_header_word(name) => None,
+            (None, _)
+                if STANDARD.contains(name) || name == "call" || name == "Fn" || is_header_word(name) =>
+            {
+                None
+            }
             (None, _) => {
                 let names = self.own.keys().map(String::as_str).chain(STANDARD.iter().map(String::as_str));
                 Some(format!("нет функции {name}{}", hint(name, names)))
@@ -294,7 +308,8 @@ fn unreachable_flows(set: &Set, findings: &mut Vec<Finding>) {
     for flow in set.flows().filter(|flow| flow.header.on.is_empty()) {
         let named = format!("\"{}\"", flow.name);
         if !all.iter().any(|body| body.contains(&named)) {
-            let message = "в этот разговор никак не попасть: добавьте on в заголовок или start_flow в другом разговоре";
+            let message =
+                "в этот разговор никак не попасть: добавьте on в заголовок или start_flow в другом разговоре";
             findings.push(Finding::in_file(&flow.path, message));
         }
     }
@@ -302,26 +317,7 @@ fn unreachable_flows(set: &Set, findings: &mut Vec<Finding>) {
 
 /// «может быть, …?», when some known name is close to the one written.
 fn hint<'n>(written: &str, known: impl Iterator<Item = &'n str>) -> String {
-    let near = known
-        .filter(|name| !name.contains('$') && name.chars().next().is_some_and(char::is_alphabetic))
-        .map(|name| (distance(written, name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4);
-    near.map_or_else(String::new, |(_, name)| format!("; может быть, {name}?"))
-}
-
-/// The number of letters to change, add or remove.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let replaced = corner + usize::from(letter != *other);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
+    let words =
+        known.filter(|name| name.chars().next().is_some_and(char::is_alphabetic) && !name.contains('$'));
+    text::nearest(written, words).map_or_else(String::new, |name| format!("; может быть, {name}?"))
 }

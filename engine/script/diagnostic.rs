@@ -20,11 +20,20 @@ pub struct Finding {
 
 impl Finding {
     /// A finding at a place of one of the set's files.
-    pub fn at(files: &super::set::Files, file: &str, position: Position, message: impl Into<String>) -> Finding {
-        let site =
-            Site { file: file.to_owned(), line: position.line().unwrap_or(0), column: position.position().unwrap_or(0) };
+    pub fn at(
+        files: &super::set::Files,
+        file: &str,
+        position: Position,
+        message: impl Into<String>,
+    ) -> Finding {
+        let site = Site {
+            file: file.to_owned(),
+            line: position.line().unwrap_or(0),
+            column: position.position().unwrap_or(0),
+        };
         let body = files.get(file).map_or("", String::as_str);
-        let source = site.line.checked_sub(1).and_then(|line| body.lines().nth(line)).unwrap_or_default().to_owned();
+        let source =
+            site.line.checked_sub(1).and_then(|line| body.lines().nth(line)).unwrap_or_default().to_owned();
         Finding { site, message: message.into(), source }
     }
 

@@ -74,19 +74,26 @@ impl Trigger {
                 Map::from([(KIND.into(), kind.into()), ("name".into(), name.into())])
             });
         }
-        engine.register_fn("fallback", || Map::from([(KIND.into(), "fallback".into()), ("name".into(), "".into())]));
+        engine.register_fn("fallback", || {
+            Map::from([(KIND.into(), "fallback".into()), ("name".into(), "".into())])
+        });
     }
 
     fn read(value: &Dynamic) -> Result<Trigger, String> {
-        let map = value.read_lock::<Map>().ok_or("в on бывают button(…), command(…), event(…) и fallback()")?;
-        let field = |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok()).unwrap_or_default();
+        let map =
+            value.read_lock::<Map>().ok_or("в on бывают button(…), command(…), event(…) и fallback()")?;
+        let field =
+            |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok()).unwrap_or_default();
         let name = field("name");
         match field(KIND).as_str() {
             "fallback" => Ok(Trigger::Fallback),
             "button" if !name.trim().is_empty() => Ok(Trigger::Button(name)),
             "event" if !name.trim().is_empty() => Ok(Trigger::Event(name)),
             "command" => match name.strip_prefix('/') {
-                Some(rest) if !rest.is_empty() && rest.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit()) => {
+                Some(rest)
+                    if !rest.is_empty()
+                        && rest.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit()) =>
+                {
                     Ok(Trigger::Command(name))
                 }
                 _ => Err(format!("команда «{name}» пишется как /name: латинские строчные буквы, цифры и _")),
@@ -152,15 +159,21 @@ impl Header {
             return Err("нужно поле title — название по-русски".to_owned());
         }
         let on = words("on")?.iter().map(Trigger::read).collect::<Result<_, _>>()?;
-        let access = words("access")?.iter().map(|word| {
-            let word = word.clone().into_string().unwrap_or_default();
-            Access::from_word(&word).ok_or_else(|| format!("access «{word}» не бывает; есть guest, pending, rejected, verified, staff"))
+        let access = words("access")?.into_iter().map(|word| {
+            let word = word.into_string().unwrap_or_default();
+            Access::from_word(&word).ok_or_else(|| {
+                format!("access «{word}» не бывает; есть guest, pending, rejected, verified, staff")
+            })
         });
         let access: Vec<Access> = access.collect::<Result<_, _>>()?;
         if access.is_empty() {
             return Err("нужно поле access — кому доступно, например [\"verified\"]".to_owned());
         }
-        let versions = match map.get("versions").map(|value| value.clone().into_string().unwrap_or_default()).as_deref() {
+        let versions = match map
+            .get("versions")
+            .map(|value| value.clone().into_string().unwrap_or_default())
+            .as_deref()
+        {
             None | Some("follow") => Versions::Follow,
             Some("pin") => Versions::Pin,
             Some("restart") => Versions::Restart,

@@ -16,7 +16,7 @@ use super::run;
 use super::value::{self, Html};
 use crate::clock::Timestamp;
 use crate::conversation::Host;
-use crate::store::Change;
+use crate::store::request::Change;
 use crate::telegram::{ChatId, UserId};
 
 pub use chat::{Act, Ask};
@@ -230,7 +230,11 @@ impl HostFn {
         for (key, value) in &options {
             let Some(param) = self.options.iter().find(|param| param.name == key) else {
                 let known: Vec<_> = self.options.iter().map(|param| param.name).collect();
-                return Err(format!("{}: нет настройки «{key}»; есть {}", self.full_name(), known.join(", ")));
+                return Err(format!(
+                    "{}: нет настройки «{key}»; есть {}",
+                    self.full_name(),
+                    known.join(", ")
+                ));
             };
             if !value.is_null() {
                 param.check(value).map_err(|why| format!("{}: настройка {why}", self.full_name()))?;
@@ -276,8 +280,9 @@ impl Shape {
 /// Every function the host offers, in the order of the documentation.
 pub fn all() -> &'static [HostFn] {
     use std::sync::LazyLock;
-    static ALL: LazyLock<Vec<HostFn>> =
-        LazyLock::new(|| [chat::functions(), data::functions(), words::functions()].into_iter().flatten().collect());
+    static ALL: LazyLock<Vec<HostFn>> = LazyLock::new(|| {
+        [chat::functions(), data::functions(), words::functions()].into_iter().flatten().collect()
+    });
     &ALL
 }
 
@@ -306,9 +311,13 @@ pub fn bind(engine: &mut Engine) {
             if function.module == "chat" {
                 let mut types = vec![TypeId::of::<Chat>()];
                 types.extend(vec![TypeId::of::<Dynamic>(); arity]);
-                engine.register_raw_fn(function.name, types, move |ctx: NativeCallContext, args: &mut [&mut Dynamic]| {
-                    run::call(&ctx, function, |given| function.args(given), &mut args[1..])
-                });
+                engine.register_raw_fn(
+                    function.name,
+                    types,
+                    move |ctx: NativeCallContext, args: &mut [&mut Dynamic]| {
+                        run::call(&ctx, function, |given| function.args(given), &mut args[1..])
+                    },
+                );
             } else {
                 let module = modules.entry(function.module).or_default();
                 let body = move |ctx: Option<NativeCallContext>, args: &mut [&mut Dynamic]| {
@@ -318,7 +327,12 @@ pub fn bind(engine: &mut Engine) {
                 FuncRegistration::new(function.name).in_internal_namespace().set_into_module_raw(
                     module,
                     vec![TypeId::of::<Dynamic>(); arity],
-                    RhaiFunc::Pure { func: Shared::new(body), has_context: true, is_pure: true, is_volatile: true },
+                    RhaiFunc::Pure {
+                        func: Shared::new(body),
+                        has_context: true,
+                        is_pure: true,
+                        is_volatile: true,
+                    },
                 );
             }
         }

@@ -57,7 +57,12 @@ const OLDER_KEPT: usize = 32;
 
 impl Scripts {
     /// Compiles the folder's set and makes it live. Errors: the findings, or the store's.
-    pub async fn open(folder: &Path, limits: Limits, store: Store, clock: &SharedClock) -> Result<Scripts, OpenError> {
+    pub async fn open(
+        folder: &Path,
+        limits: Limits,
+        store: Store,
+        clock: &SharedClock,
+    ) -> Result<Scripts, OpenError> {
         let set = match compile(folder.to_owned(), limits.clone()).await? {
             Ok(set) => Arc::new(set),
             Err((_, findings)) => return Err(OpenError::Findings(findings)),
@@ -124,7 +129,8 @@ impl Scripts {
         let at = clock.now();
         let known = (self.live().hash().to_owned(), self.refused().map(|refusal| refusal.hash));
         let (folder, limits) = (self.folder.clone(), self.limits.clone());
-        let files = tokio::task::spawn_blocking(move || set::read(&folder)).await.map_err(OpenError::Lost)??;
+        let files =
+            tokio::task::spawn_blocking(move || set::read(&folder)).await.map_err(OpenError::Lost)??;
         let hash = set::hash(&files);
         if hash == known.0 {
             *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -199,7 +199,13 @@ pub fn run(set: &Set, flow: &Flow, journal: Arc<Vec<Step>>, caller: Caller, key_
     }
     let options = CallFnOptions::new().with_tag(Dynamic::from(Arc::clone(&state)));
     let result = timed(limits.wall_time, || {
-        set.engine().call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &flow.ast, "start", arguments)
+        set.engine().call_fn_with_options::<Dynamic>(
+            options,
+            &mut Scope::new(),
+            &flow.ast,
+            "start",
+            arguments,
+        )
     });
     let mut state = lock(&state);
     let end = match (state.end.take(), result) {
@@ -207,7 +213,9 @@ pub fn run(set: &Set, flow: &Flow, journal: Arc<Vec<Step>>, caller: Caller, key_
         (None, Ok(_)) if state.cursor < state.journal.len() => {
             let journaled = state.journal[state.cursor].name.clone();
             let step = state.cursor;
-            End::Diverged(Divergence { step, journaled, called: "конец".to_owned(), site: Site::default() })
+            End::Diverged(Divergence {
+                step, journaled, called: "конец".to_owned(), site: Site::default()
+            })
         }
         (None, Ok(_)) => End::Finished,
         (None, Err(error)) => End::Failed(Finding::of_error(set, &flow.path, &error)),
@@ -246,7 +254,9 @@ pub(super) fn call(
     state.step(ctx, function, args).map_err(|stop| match stop {
         Stop::Suspended => Box::new(EvalAltResult::ErrorTerminated(Dynamic::UNIT, ctx.call_position())),
         Stop::Refused(why) => refuse(why),
-        Stop::Thrown(error) => Box::new(EvalAltResult::ErrorRuntime(value::to_script(&error), ctx.call_position())),
+        Stop::Thrown(error) => {
+            Box::new(EvalAltResult::ErrorRuntime(value::to_script(&error), ctx.call_position()))
+        }
     })
 }
 
@@ -257,7 +267,12 @@ enum Stop {
 }
 
 impl State {
-    fn step(&mut self, ctx: &NativeCallContext, function: &'static HostFn, args: Args) -> Result<Dynamic, Stop> {
+    fn step(
+        &mut self,
+        ctx: &NativeCallContext,
+        function: &'static HostFn,
+        args: Args,
+    ) -> Result<Dynamic, Stop> {
         if self.end.is_some() {
             return Err(Stop::Suspended);
         }
@@ -286,7 +301,11 @@ impl State {
             Action::Known(know) => journaled(know(&self.caller, &args).map_err(Stop::Refused)?),
             Action::Read(_) | Action::LocalWrite(_) => {
                 let work = Work::Call(function, args);
-                return Err(self.stop(End::Pending(Pending { name: name.clone(), site: site.clone(), work })));
+                return Err(self.stop(End::Pending(Pending {
+                    name: name.clone(),
+                    site: site.clone(),
+                    work,
+                })));
             }
             Action::Chat(act) => match act(&args).map_err(Stop::Refused)? {
                 Act::Say(message) => {
@@ -300,7 +319,11 @@ impl State {
                 }
                 Act::Ask(ask) => {
                     let work = Work::Ask(ask);
-                    return Err(self.stop(End::Pending(Pending { name: name.clone(), site: site.clone(), work })));
+                    return Err(self.stop(End::Pending(Pending {
+                        name: name.clone(),
+                        site: site.clone(),
+                        work,
+                    })));
                 }
                 Act::Finish => return Err(self.stop(End::Finished)),
                 Act::Restart => return Err(self.stop(End::Restart)),

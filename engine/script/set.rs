@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rhai::packages::{
-    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
-    BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package as _,
+    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage,
+    BasicMathPackage, BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package as _,
 };
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Position, Scope};
 use sha2::{Digest as _, Sha256};
@@ -98,12 +98,15 @@ pub fn read(folder: &Path) -> io::Result<Files> {
                 if path.is_dir() && !name.starts_with('.') {
                     waiting.push(path);
                 } else if is_script(&name) {
-                    let relative = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+                    let relative =
+                        path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
                     match std::fs::read_to_string(&path) {
                         Ok(text) => drop(files.insert(relative, text)),
                         // Gone since the folder was listed: an editor is at work, another change will follow.
                         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                        Err(error) => return Err(io::Error::new(error.kind(), format!("{relative}: {error}"))),
+                        Err(error) => {
+                            return Err(io::Error::new(error.kind(), format!("{relative}: {error}")));
+                        }
                     }
                 }
             }
@@ -236,20 +239,33 @@ impl Set {
     }
 }
 
-fn flow(engine: &Engine, files: &Files, limits: &Limits, path: &str, file: &str, ast: AST) -> Result<Flow, Finding> {
+fn flow(
+    engine: &Engine,
+    files: &Files,
+    limits: &Limits,
+    path: &str,
+    file: &str,
+    ast: AST,
+) -> Result<Flow, Finding> {
     let name = file.trim_end_matches(".rhai").to_owned();
     let Some(arity) = ast.iter_functions().find(|f| f.name == "start").map(|f| f.params.len()) else {
         return Err(Finding::in_file(path, "нет начала: напишите fn start(chat, partner) { … }"));
     };
     if !(2..=3).contains(&arity) {
-        return Err(Finding::in_file(path, "у start два параметра, chat и partner, и третий args, если он нужен"));
+        return Err(Finding::in_file(
+            path,
+            "у start два параметра, chat и partner, и третий args, если он нужен",
+        ));
     }
     HEADER.set(Some(None));
     let result = timed(limits.wall_time, || engine.run_ast_with_scope(&mut Scope::new(), &ast));
     let header = HEADER.take().flatten();
     result.map_err(|error| Finding::of_error_in(files, path, &error))?;
-    let header = header.ok_or_else(|| Finding::in_file(path, "нет заголовка: начните файл с flow(#{ title: …, on: […], access: […] });"))?;
-    let header = Header::read(&header).map_err(|why| Finding::in_file(path, format!("заголовок flow(#{{…}}): {why}")))?;
+    let header = header.ok_or_else(|| {
+        Finding::in_file(path, "нет заголовка: начните файл с flow(#{ title: …, on: […], access: […] });")
+    })?;
+    let header = Header::read(&header)
+        .map_err(|why| Finding::in_file(path, format!("заголовок flow(#{{…}}): {why}")))?;
     Ok(Flow { name, path: path.to_owned(), header, takes_args: arity == 3, ast })
 }
 
@@ -297,7 +313,11 @@ fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
     });
     Trigger::bind(&mut engine);
     host::bind(&mut engine);
-    engine.set_module_resolver(Importer { files: Arc::clone(files), cache: Mutex::default(), open: Mutex::default() });
+    engine.set_module_resolver(Importer {
+        files: Arc::clone(files),
+        cache: Mutex::default(),
+        open: Mutex::default(),
+    });
     engine
 }
 

@@ -58,7 +58,11 @@ pub fn to_script(value: &Value) -> Dynamic {
         Value::Array(list) => list.iter().map(to_script).collect::<rhai::Array>().into(),
         Value::Object(map) => match map.get(HTML).and_then(Value::as_str) {
             Some(text) if map.len() == 1 => Dynamic::from(Html(text.to_owned())),
-            _ => map.iter().map(|(key, value)| (key.as_str().into(), to_script(value))).collect::<RhaiMap>().into(),
+            _ => map
+                .iter()
+                .map(|(key, value)| (key.as_str().into(), to_script(value)))
+                .collect::<RhaiMap>()
+                .into(),
         },
     }
 }

@@ -21,7 +21,8 @@ pub struct Request {
 impl Request {
     /// Writes one of teloxide's payloads down.
     pub fn of<P: Payload + Serialize>(payload: &P) -> Request {
-        let body = serde_json::to_vec(payload).expect("teloxide's payloads have string keys and no failing parts");
+        let body =
+            serde_json::to_vec(payload).expect("teloxide's payloads have string keys and no failing parts");
         Request { method: P::NAME, body }
     }
 }
@@ -165,7 +166,11 @@ impl Client {
     }
 
     /// Like [`Client::call`], with a deadline of its own: a long poll holds the line on purpose.
-    pub async fn call_within<T: DeserializeOwned>(&self, request: Request, timeout: Duration) -> Result<T, Error> {
+    pub async fn call_within<T: DeserializeOwned>(
+        &self,
+        request: Request,
+        timeout: Duration,
+    ) -> Result<T, Error> {
         let method = request.method;
         let started = std::time::Instant::now();
         let outcome = self.exchange(request, timeout).await;
@@ -193,7 +198,11 @@ impl Client {
                 Error::InDoubt { method, reason: source.to_string() }
             }
         };
-        let address = format!("{}/bot{}/{method}", self.base.as_str().trim_end_matches('/'), self.token.expose_secret());
+        let address = format!(
+            "{}/bot{}/{method}",
+            self.base.as_str().trim_end_matches('/'),
+            self.token.expose_secret()
+        );
         let response = self
             .http
             .post(address)
@@ -223,9 +232,16 @@ impl Client {
             envelope.parameters.map_or((None, None), |hints| (hints.retry_after, hints.migrate_to_chat_id));
         let code = envelope.error_code.unwrap_or(status.as_u16());
         Err(match (code, retry_after) {
-            (429, seconds) => Error::TooMany { method, retry_after: Duration::from_secs(seconds.unwrap_or(1).max(1)) },
+            (429, seconds) => {
+                Error::TooMany { method, retry_after: Duration::from_secs(seconds.unwrap_or(1).max(1)) }
+            }
             (500.., _) => Error::InDoubt { method, reason: envelope.description.unwrap_or_default() },
-            _ => Error::Refused { method, code, description: envelope.description.unwrap_or_default(), moved_to },
+            _ => Error::Refused {
+                method,
+                code,
+                description: envelope.description.unwrap_or_default(),
+                moved_to,
+            },
         })
     }
 }

@@ -115,7 +115,9 @@ pub fn update_id(update: &Value) -> Option<i64> {
 pub fn parse(update: Value, clip_bytes: usize) -> Result<Parsed, serde_json::Error> {
     let update: Update = serde_json::from_value(update)?;
     Ok(match update.kind {
-        UpdateKind::Message(message) => message_deed(message, clip_bytes).map_or(Parsed::Unused, Parsed::Deed),
+        UpdateKind::Message(message) => {
+            message_deed(message, clip_bytes).map_or(Parsed::Unused, Parsed::Deed)
+        }
         UpdateKind::CallbackQuery(query) => {
             let from = person(&query.from);
             let Some(data) = query.data else { return Ok(Parsed::Unused) };
@@ -135,7 +137,8 @@ pub fn parse(update: Value, clip_bytes: usize) -> Result<Parsed, serde_json::Err
             teloxide::types::MaybeAnonymousUser::Chat(_) => Parsed::Unused,
         },
         UpdateKind::MyChatMember(change) if change.chat.is_private() => {
-            let is_reachable = !matches!(change.new_chat_member.kind, ChatMemberKind::Banned(_) | ChatMemberKind::Left);
+            let is_reachable =
+                !matches!(change.new_chat_member.kind, ChatMemberKind::Banned(_) | ChatMemberKind::Left);
             let from = person(&change.from);
             let what = What::Membership { is_reachable };
             Parsed::Deed(Incoming { chat: ChatId(change.chat.id.0), from, message_id: None, what })
@@ -160,7 +163,8 @@ fn message_deed(message: Message, clip_bytes: usize) -> Option<Incoming> {
             is_forwarded,
         },
         MediaKind::Photo(media) => {
-            let largest = media.photo.into_iter().max_by_key(|size| u64::from(size.width) * u64::from(size.height))?;
+            let largest =
+                media.photo.into_iter().max_by_key(|size| u64::from(size.width) * u64::from(size.height))?;
             What::File(File {
                 is_photo: true,
                 file_id: largest.file.id.0,
@@ -187,7 +191,11 @@ fn known_size(size: u32) -> u64 {
 }
 
 fn person(user: &User) -> Person {
-    Person { id: UserId(user.id.0.cast_signed()), name: clipped(user.full_name(), 256), username: user.username.clone() }
+    Person {
+        id: UserId(user.id.0.cast_signed()),
+        name: clipped(user.full_name(), 256),
+        username: user.username.clone(),
+    }
 }
 
 fn clipped(mut text: String, bytes: usize) -> String {

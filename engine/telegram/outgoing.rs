@@ -6,8 +6,8 @@ use teloxide::payloads::{
     SendMessageSetters as _, SendPhoto, SendPhotoSetters as _,
 };
 use teloxide::types::{
-    self, ButtonRequest, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, KeyboardButton, KeyboardMarkup,
-    MessageId, ParseMode, ReplyMarkup, ReplyParameters,
+    self, ButtonRequest, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, KeyboardButton,
+    KeyboardMarkup, MessageId, ParseMode, ReplyMarkup, ReplyParameters,
 };
 
 use super::{ChatId, Request};
@@ -156,13 +156,19 @@ impl Outgoing {
         match &self.content {
             Content::Text { html } => dressed!(SendMessage::new(chat, words(html))),
             Content::Photo { file_id, caption } => {
-                dressed!(SendPhoto::new(chat, InputFile::file_id(file_id.clone().into())).caption(words(caption)))
+                dressed!(
+                    SendPhoto::new(chat, InputFile::file_id(file_id.clone().into())).caption(words(caption))
+                )
             }
             Content::Document { file_id, caption } => {
-                dressed!(SendDocument::new(chat, InputFile::file_id(file_id.clone().into())).caption(words(caption)))
+                dressed!(
+                    SendDocument::new(chat, InputFile::file_id(file_id.clone().into()))
+                        .caption(words(caption))
+                )
             }
             Content::Edit { html, .. } => {
-                let mut edit = EditMessageText::new(chat, message_id(edited.unwrap_or_default()), words(html));
+                let mut edit =
+                    EditMessageText::new(chat, message_id(edited.unwrap_or_default()), words(html));
                 if markup == Markup::Html {
                     edit = edit.parse_mode(ParseMode::Html);
                 }
@@ -186,7 +192,8 @@ impl Outgoing {
             Keyboard::Remove => ReplyMarkup::kb_remove(),
             Keyboard::ForceReply => ReplyMarkup::ForceReply(ForceReply::new().selective()),
             Keyboard::Reply { rows, is_one_time } => {
-                let mut markup = KeyboardMarkup::new(rows.iter().map(|row| row.iter().map(key))).resize_keyboard();
+                let mut markup =
+                    KeyboardMarkup::new(rows.iter().map(|row| row.iter().map(key))).resize_keyboard();
                 markup.one_time_keyboard = *is_one_time;
                 markup.is_persistent = !is_one_time;
                 ReplyMarkup::Keyboard(markup)

@@ -56,9 +56,23 @@ const WITHIN: Param = param("within", Shape::Span, "сколько ждать; �
 const REMIND: Param = param("remind", Shape::Span, "через сколько напомнить");
 const MIN: Param = param("min", Shape::Int, "не меньше");
 const MAX: Param = param("max", Shape::Int, "не больше");
-const BUTTONS: Param = param("buttons", Shape::List, "ряды кнопок под сообщением: #{ text, start, with } или #{ text, url }");
+const BUTTONS: Param =
+    param("buttons", Shape::List, "ряды кнопок под сообщением: #{ text, start, with } или #{ text, url }");
 const SILENT: Param = param("silent", Shape::Bool, "true — без звука");
 const KEYBOARD: Param = param("keyboard", Shape::Text, "\"remove\" — убрать кнопки под полем ввода");
+
+const ROWS: Param = param("ряды", Shape::List, "ряды кнопок меню");
+const MESSAGE: Param = param("сообщение", Shape::Map, "то, что вернул say");
+const FILE: Param = param("файл", Shape::Text, "file_id");
+const COLUMNS: Param = param("columns", Shape::Int, "кнопок в ряду");
+const YES: Param = param("yes", Shape::Text, "надпись «да»");
+const NO: Param = param("no", Shape::Text, "надпись «нет»");
+const BUTTON: Param = param("button", Shape::Text, "надпись на кнопке");
+const SKIP: Param = param("skip", Shape::Text, "надпись «без файлов»; без неё нужен хотя бы один");
+const SINCE: Param = param("min", Shape::Text, "не раньше, ГГГГ-ММ-ДД");
+const UNTIL: Param = param("max", Shape::Text, "не позже");
+const FLOW: Param = param("разговор", Shape::Text, "имя файла в flows/ без .rhai");
+const ARGS: Param = param("args", Shape::Any, "что передать: третий параметр start");
 
 const fn param(name: &'static str, shape: Shape, help: &'static str) -> Param {
     Param { name, shape, help }
@@ -79,42 +93,120 @@ const fn method(
 pub(super) fn functions() -> Vec<HostFn> {
     vec![
         method("say", &[TEXT], &[BUTTONS, KEYBOARD, SILENT], "сообщение, для edit", "Говорит.", say),
-        method("menu", &[TEXT, param("ряды", Shape::List, "ряды кнопок меню")], &[SILENT], "сообщение",
-            "Говорит и показывает меню под полем ввода.", menu),
-        method("edit", &[param("сообщение", Shape::Map, "то, что вернул say"), TEXT], &[BUTTONS], "ничего",
-            "Меняет сказанное раньше.", edit),
-        method("photo", &[param("файл", Shape::Text, "file_id"), TEXT], &[BUTTONS, SILENT], "сообщение",
-            "Отправляет картинку с подписью.", |args| media(args, true)),
-        method("document", &[param("файл", Shape::Text, "file_id"), TEXT], &[BUTTONS, SILENT], "сообщение",
-            "Отправляет файл с подписью.", |args| media(args, false)),
-        method("typing", &[], &[], "ничего", "Показывает «печатает…».", |_| Ok(Act::Typing)),
-        method("ask_text", &[QUESTION], &[MIN, MAX, RETRY, BACK, CANCEL, WITHIN, REMIND], "текст",
-            "Просит написать; min и max — длина в буквах.", |args| ask(args, text_answer(args)?)),
-        method("ask_number", &[QUESTION], &[MIN, MAX, RETRY, BACK, CANCEL, WITHIN, REMIND], "целое число",
-            "Просит число.", |args| ask(args, Expects::Number { min: int(args, "min"), max: int(args, "max") })),
-        method("ask_choice", &[QUESTION, OPTIONS],
-            &[param("columns", Shape::Int, "кнопок в ряду"), RETRY, BACK, CANCEL, WITHIN, REMIND],
-            "выбранный вариант", "Предлагает выбрать одно; длинный список листается и ищется.", choice),
-        method("ask_many", &[QUESTION, OPTIONS], &[MIN, MAX, RETRY, BACK, CANCEL, WITHIN, REMIND],
-            "список выбранных", "Предлагает отметить несколько.", many),
-        method("ask_yes_no", &[QUESTION],
-            &[param("yes", Shape::Text, "надпись «да»"), param("no", Shape::Text, "надпись «нет»"), RETRY, BACK, CANCEL, WITHIN, REMIND],
-            "true или false", "Спрашивает да или нет.", yes_no),
-        method("ask_contact", &[QUESTION],
-            &[param("button", Shape::Text, "надпись на кнопке"), RETRY, BACK, CANCEL, WITHIN, REMIND],
-            "#{ phone, first_name, last_name }", "Просит поделиться своим номером; чужой не примет.", contact),
-        method("ask_files", &[QUESTION],
-            &[MAX, param("skip", Shape::Text, "надпись «без файлов»; без неё нужен хотя бы один"), RETRY, BACK, CANCEL, WITHIN, REMIND],
-            "список #{ kind, file_id, name, size_bytes }", "Собирает фото и файлы до кнопки «Готово».", files),
-        method("ask_date", &[QUESTION],
-            &[param("min", Shape::Text, "не раньше, ГГГГ-ММ-ДД"), param("max", Shape::Text, "не позже"), RETRY, BACK, CANCEL, WITHIN, REMIND],
-            "дата ГГГГ-ММ-ДД", "Просит дату: 05.12.2026.", date),
+        method(
+            "menu",
+            &[TEXT, ROWS],
+            &[SILENT],
+            "сообщение",
+            "Говорит и показывает меню под полем ввода.",
+            menu,
+        ),
+        method("edit", &[MESSAGE, TEXT], &[BUTTONS], "ничего", "Меняет сказанное раньше.", edit),
+        method(
+            "photo",
+            &[FILE, TEXT],
+            &[BUTTONS, SILENT],
+            "сообщение",
+            "Отправляет картинку с подписью.",
+            |args| media(args, true),
+        ),
+        method(
+            "document",
+            &[FILE, TEXT],
+            &[BUTTONS, SILENT],
+            "сообщение",
+            "Отправляет файл с подписью.",
+            |args| media(args, false),
+        ),
+        method("typing", &[], &[], "ничего", "Показывает «печатает…».", |_| {
+            Ok(Act::Typing)
+        }),
+        method(
+            "ask_text",
+            &[QUESTION],
+            &[MIN, MAX, RETRY, BACK, CANCEL, WITHIN, REMIND],
+            "текст",
+            "Просит написать; min и max — длина в буквах.",
+            |args| ask(args, text_answer(args)?),
+        ),
+        method(
+            "ask_number",
+            &[QUESTION],
+            &[MIN, MAX, RETRY, BACK, CANCEL, WITHIN, REMIND],
+            "целое число",
+            "Просит число.",
+            |args| ask(args, Expects::Number { min: int(args, "min"), max: int(args, "max") }),
+        ),
+        method(
+            "ask_choice",
+            &[QUESTION, OPTIONS],
+            &[COLUMNS, RETRY, BACK, CANCEL, WITHIN, REMIND],
+            "выбранный вариант",
+            "Предлагает выбрать одно; длинный список листается и ищется.",
+            choice,
+        ),
+        method(
+            "ask_many",
+            &[QUESTION, OPTIONS],
+            &[MIN, MAX, RETRY, BACK, CANCEL, WITHIN, REMIND],
+            "список выбранных",
+            "Предлагает отметить несколько.",
+            many,
+        ),
+        method(
+            "ask_yes_no",
+            &[QUESTION],
+            &[YES, NO, RETRY, BACK, CANCEL, WITHIN, REMIND],
+            "true или false",
+            "Спрашивает да или нет.",
+            yes_no,
+        ),
+        method(
+            "ask_contact",
+            &[QUESTION],
+            &[BUTTON, RETRY, BACK, CANCEL, WITHIN, REMIND],
+            "#{ phone, first_name, last_name }",
+            "Просит поделиться своим номером; чужой не примет.",
+            contact,
+        ),
+        method(
+            "ask_files",
+            &[QUESTION],
+            &[MAX, SKIP, RETRY, BACK, CANCEL, WITHIN, REMIND],
+            "список #{ kind, file_id, name, size_bytes }",
+            "Собирает фото и файлы до кнопки «Готово».",
+            files,
+        ),
+        method(
+            "ask_date",
+            &[QUESTION],
+            &[SINCE, UNTIL, RETRY, BACK, CANCEL, WITHIN, REMIND],
+            "дата ГГГГ-ММ-ДД",
+            "Просит дату: 05.12.2026.",
+            date,
+        ),
         method("finish", &[], &[], "не возвращается", "Заканчивает разговор.", |_| Ok(Act::Finish)),
-        method("restart", &[], &[], "не возвращается", "Начинает этот разговор сначала.", |_| Ok(Act::Restart)),
-        method("start_flow", &[param("разговор", Shape::Text, "имя файла в flows/ без .rhai")],
-            &[param("args", Shape::Any, "что передать: третий параметр start")], "не возвращается",
+        method(
+            "restart",
+            &[],
+            &[],
+            "не возвращается",
+            "Начинает этот разговор сначала.",
+            |_| Ok(Act::Restart),
+        ),
+        method(
+            "start_flow",
+            &[FLOW],
+            &[ARGS],
+            "не возвращается",
             "Переходит к другому разговору.",
-            |args| Ok(Act::Handover { flow: args.str(0).to_owned(), args: args.option("args").cloned().unwrap_or_default() })),
+            |args| {
+                Ok(Act::Handover {
+                    flow: args.str(0).to_owned(),
+                    args: args.option("args").cloned().unwrap_or_default(),
+                })
+            },
+        ),
     ]
 }
 
@@ -136,7 +228,9 @@ fn menu(args: &Args) -> Result<Act, String> {
         Value::String(label) => Ok(vec![Key::Text(label.clone())]),
         Value::Array(labels) => labels
             .iter()
-            .map(|label| label.as_str().map(|label| Key::Text(label.to_owned())).ok_or("chat.menu: надпись — текст"))
+            .map(|label| {
+                label.as_str().map(|label| Key::Text(label.to_owned())).ok_or("chat.menu: надпись — текст")
+            })
             .collect(),
         _ => Err("chat.menu: ряд — текст или список текстов"),
     });
@@ -146,13 +240,18 @@ fn menu(args: &Args) -> Result<Act, String> {
 }
 
 fn edit(args: &Args) -> Result<Act, String> {
-    let key = args.any(0).get("message").and_then(Value::as_str).ok_or("chat.edit: нужно то, что вернул chat.say")?;
+    let key = args
+        .any(0)
+        .get("message")
+        .and_then(Value::as_str)
+        .ok_or("chat.edit: нужно то, что вернул chat.say")?;
     Ok(Act::Say(message(args, Content::Edit { target: Target::Key(key.to_owned()), html: args.html(1) })?))
 }
 
 fn media(args: &Args, is_photo: bool) -> Result<Act, String> {
     let (file_id, caption) = (args.str(0).to_owned(), args.html(1));
-    let content = if is_photo { Content::Photo { file_id, caption } } else { Content::Document { file_id, caption } };
+    let content =
+        if is_photo { Content::Photo { file_id, caption } } else { Content::Document { file_id, caption } };
     Ok(Act::Say(message(args, content)?))
 }
 
@@ -171,14 +270,17 @@ fn message(args: &Args, content: Content) -> Result<Message, String> {
 
 /// A button under a message: it opens a page, or starts a flow with arguments.
 fn button(value: &Value) -> Result<Button, String> {
-    let label = value.get("text").and_then(Value::as_str).ok_or("кнопка: нужна карта с полем text")?.to_owned();
+    let label =
+        value.get("text").and_then(Value::as_str).ok_or("кнопка: нужна карта с полем text")?.to_owned();
     if let Some(url) = value.get("url").and_then(Value::as_str) {
         return Ok(Button { label, press: Press::Url(url.to_owned()) });
     }
-    let flow = value.get("start").and_then(Value::as_str).ok_or("кнопка: нужно поле start (разговор) или url")?;
+    let flow =
+        value.get("start").and_then(Value::as_str).ok_or("кнопка: нужно поле start (разговор) или url")?;
     let with = value.get("with").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let data = crate::conversation::trigger_data(flow, with)
-        .ok_or("кнопка: в with помещаются только короткие числа и слова (64 байта вместе с именем разговора)")?;
+    let data = crate::conversation::trigger_data(flow, with).ok_or(
+        "кнопка: в with помещаются только короткие числа и слова (64 байта вместе с именем разговора)",
+    )?;
     Ok(Button { label, press: Press::Data(data) })
 }
 
@@ -255,7 +357,9 @@ fn files(args: &Args) -> Result<Act, String> {
 fn date(args: &Args) -> Result<Act, String> {
     let bound = |name| match args.option(name).and_then(Value::as_str) {
         None => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| format!("chat.ask_date: {name} — дата вида 2026-12-31")),
+        Some(text) => {
+            text.parse().map(Some).map_err(|_| format!("chat.ask_date: {name} — дата вида 2026-12-31"))
+        }
     };
     ask(args, Expects::Date { min: bound("min")?, max: bound("max")? })
 }

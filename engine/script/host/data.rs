@@ -15,17 +15,24 @@ const REQUEST: Param = Param { name: "заявка", shape: Shape::Int, help: "�
 pub(super) fn functions() -> Vec<HostFn> {
     vec![
         HostFn {
-            module: "partner", name: "current", params: &[], options: &[],
+            module: "partner",
+            name: "current",
+            params: &[],
+            options: &[],
             returns: "карта: status, name, phone, role, position, shops, … — на этот момент",
             help: "Свежие данные о собеседнике; partner в start — какими они были в начале.",
             action: Action::Read(|host, caller, _| {
-                async move { Ok(partner_card(&caller, host.store().partner(caller.user).await?.as_ref())) }.boxed()
+                async move { Ok(partner_card(&caller, host.store().partner(caller.user).await?.as_ref())) }
+                    .boxed()
             }),
         },
         HostFn {
-            module: "partners", name: "get",
-            params: &[Param { name: "кто", shape: Shape::Int, help: "id человека в Telegram" }], options: &[],
-            returns: "карта, как у partner::current, или ()", help: "Данные о другом человеке; только для офиса.",
+            module: "partners",
+            name: "get",
+            params: &[Param { name: "кто", shape: Shape::Int, help: "id человека в Telegram" }],
+            options: &[],
+            returns: "карта, как у partner::current, или ()",
+            help: "Данные о другом человеке; только для офиса.",
             action: Action::Read(|host, caller, args| {
                 async move {
                     staff_only(&caller)?;
@@ -36,14 +43,24 @@ pub(super) fn functions() -> Vec<HostFn> {
             }),
         },
         HostFn {
-            module: "requests", name: "submit",
-            params: &[Param { name: "анкета", shape: Shape::Map, help: "name, phone, role (owner или employee), position, shops" }],
-            options: &[], returns: "#{ id } и already: true, если заявка уже ждёт",
+            module: "requests",
+            name: "submit",
+            params: &[Param {
+                name: "анкета",
+                shape: Shape::Map,
+                help: "name, phone, role (owner или employee), position, shops",
+            }],
+            options: &[],
+            returns: "#{ id } и already: true, если заявка уже ждёт",
             help: "Отправляет заявку на регистрацию; в чат офиса уходит событие request.submitted.",
             action: Action::LocalWrite(submit),
         },
         HostFn {
-            module: "requests", name: "mine", params: &[], options: &[], returns: "карта последней заявки или ()",
+            module: "requests",
+            name: "mine",
+            params: &[],
+            options: &[],
+            returns: "карта последней заявки или ()",
             help: "Последняя заявка собеседника.",
             action: Action::Read(|host, caller, _| {
                 async move {
@@ -54,7 +71,10 @@ pub(super) fn functions() -> Vec<HostFn> {
             }),
         },
         HostFn {
-            module: "requests", name: "get", params: &[REQUEST], options: &[],
+            module: "requests",
+            name: "get",
+            params: &[REQUEST],
+            options: &[],
             returns: "карта: id, status, name, phone, shops, reason, decided_by, … или ()",
             help: "Заявка по номеру; чужие видит только офис.",
             action: Action::Read(|host, caller, args| {
@@ -67,15 +87,26 @@ pub(super) fn functions() -> Vec<HostFn> {
             }),
         },
         HostFn {
-            module: "requests", name: "approve", params: &[REQUEST], options: &[],
+            module: "requests",
+            name: "approve",
+            params: &[REQUEST],
+            options: &[],
             returns: "#{ done: true } или #{ done: false, decision, by }: другой успел раньше",
             help: "Одобряет заявку; только для офиса. Человеку уходит событие request.approved.",
             action: Action::LocalWrite(|host, caller, args| decide(host, caller, args, Decision::Approve)),
         },
         HostFn {
-            module: "requests", name: "reject",
-            params: &[REQUEST, Param { name: "причина", shape: Shape::Text, help: "её увидит человек" }], options: &[],
-            returns: "как у approve", help: "Отклоняет заявку; только для офиса. Человеку уходит событие request.rejected.",
+            module: "requests",
+            name: "reject",
+            params: &[
+                REQUEST,
+                Param {
+                    name: "причина", shape: Shape::Text, help: "её увидит человек"
+                },
+            ],
+            options: &[],
+            returns: "как у approve",
+            help: "Отклоняет заявку; только для офиса. Человеку уходит событие request.rejected.",
             action: Action::LocalWrite(|host, caller, args| {
                 let reason = crate::telegram::html::plain(&args.html(1));
                 decide(host, caller, args, Decision::Reject { reason })
@@ -85,12 +116,17 @@ pub(super) fn functions() -> Vec<HostFn> {
 }
 
 fn staff_only(caller: &Caller) -> Result<(), CallError> {
-    if caller.is_staff { Ok(()) } else { Err(CallError::Denied("это может только офис".to_owned())) }
+    if caller.is_staff {
+        Ok(())
+    } else {
+        Err(CallError::Denied("это может только офис".to_owned()))
+    }
 }
 
 fn submit(host: &Host, caller: &Caller, args: &Args) -> Result<Change, CallError> {
     let form = args.any(0);
-    let field = |name: &str| form.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let field =
+        |name: &str| form.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let needed = |name: &str| {
         field(name).map(str::to_owned).ok_or_else(|| CallError::Invalid(format!("в анкете нет поля {name}")))
     };
@@ -98,7 +134,9 @@ fn submit(host: &Host, caller: &Caller, args: &Args) -> Result<Change, CallError
         None => None,
         Some("owner") => Some(Role::Owner),
         Some("employee") => Some(Role::Employee),
-        Some(other) => return Err(CallError::Invalid(format!("role бывает owner и employee, а не «{other}»"))),
+        Some(other) => {
+            return Err(CallError::Invalid(format!("role бывает owner и employee, а не «{other}»")));
+        }
     };
     let profile = Profile {
         name: needed("name")?,

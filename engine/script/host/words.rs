@@ -11,32 +11,85 @@ use crate::telegram::html;
 const NUMBER: Param = Param { name: "число", shape: Shape::Int, help: "сколько" };
 const TEXT: Param = Param { name: "текст", shape: Shape::Text, help: "любой текст" };
 const WORD: Param = Param { name: "слово", shape: Shape::Text, help: "форма слова" };
-const MOMENT: Param = Param { name: "когда", shape: Shape::Int, help: "миллисекунды, как от time::now()" };
+const MOMENT: Param = Param {
+    name: "когда", shape: Shape::Int, help: "миллисекунды, как от time::now()"
+};
 
 /// The declarations of the modules.
 pub(super) fn functions() -> Vec<HostFn> {
     vec![
-        pure("fmt", "plural", &[NUMBER, WORD, WORD, WORD], "слово",
-            "Подбирает форму: fmt::plural(3, \"заявка\", \"заявки\", \"заявок\").", plural),
-        pure("fmt", "money", &[Param { name: "копейки", shape: Shape::Int, help: "сумма" }], "текст",
-            "Пишет сумму в рублях: 1 234 567 ₽.", |args| Ok(money(args.int(0)).into())),
-        pure("fmt", "phone", &[TEXT], "текст", "Прячет середину номера: +7 ****1234.",
-            |args| Ok(masked_phone(args.str(0)).into())),
-        pure("html", "raw", &[TEXT], "html", "Берёт текст как готовый HTML.",
-            |args| Ok(Dynamic::from(Html(args.str(0).to_owned())))),
-        pure("html", "escape", &[TEXT], "html", "Делает из текста HTML, где знаки < > & — просто знаки.",
-            |args| Ok(Dynamic::from(Html(args.html(0))))),
-        pure("html", "bold", &[TEXT], "html", "Выделяет жирным.",
-            |args| Ok(Dynamic::from(Html(format!("<b>{}</b>", args.html(0)))))),
-        pure("html", "fill", &[TEXT, Param { name: "поля", shape: Shape::Map, help: "имя → значение" }], "html",
-            "Ставит значения в HTML-образец: html::fill(\"<b>{name}</b>\", #{ name: имя }).", fill),
-        HostFn { module: "time", name: "now", params: &[], options: &[], returns: "миллисекунды",
+        pure(
+            "fmt",
+            "plural",
+            &[NUMBER, WORD, WORD, WORD],
+            "слово",
+            "Подбирает форму: fmt::plural(3, \"заявка\", \"заявки\", \"заявок\").",
+            plural,
+        ),
+        pure(
+            "fmt",
+            "money",
+            &[Param { name: "копейки", shape: Shape::Int, help: "сумма" }],
+            "текст",
+            "Пишет сумму в рублях: 1 234 567 ₽.",
+            |args| Ok(money(args.int(0)).into()),
+        ),
+        pure(
+            "fmt",
+            "phone",
+            &[TEXT],
+            "текст",
+            "Прячет середину номера: +7 ****1234.",
+            |args| Ok(masked_phone(args.str(0)).into()),
+        ),
+        pure("html", "raw", &[TEXT], "html", "Берёт текст как готовый HTML.", |args| {
+            Ok(Dynamic::from(Html(args.str(0).to_owned())))
+        }),
+        pure(
+            "html",
+            "escape",
+            &[TEXT],
+            "html",
+            "Делает из текста HTML, где знаки < > & — просто знаки.",
+            |args| Ok(Dynamic::from(Html(args.html(0)))),
+        ),
+        pure("html", "bold", &[TEXT], "html", "Выделяет жирным.", |args| {
+            Ok(Dynamic::from(Html(format!("<b>{}</b>", args.html(0)))))
+        }),
+        pure(
+            "html",
+            "fill",
+            &[TEXT, Param { name: "поля", shape: Shape::Map, help: "имя → значение" }],
+            "html",
+            "Ставит значения в HTML-образец: html::fill(\"<b>{name}</b>\", #{ name: имя }).",
+            fill,
+        ),
+        HostFn {
+            module: "time",
+            name: "now",
+            params: &[],
+            options: &[],
+            returns: "миллисекунды",
             help: "Который сейчас момент; при повторе тот же.",
-            action: Action::Known(|caller, _| Ok(json!(caller.now.0))) },
-        pure("time", "text", &[MOMENT, Param { name: "вид", shape: Shape::Text, help: "например \"%d.%m.%Y %H:%M\"" }],
-            "текст", "Пишет момент по московскому времени.", time_text),
-        HostFn { module: "log", name: "info", params: &[TEXT], options: &[], returns: "ничего",
-            help: "Пишет строку в журнал сервера (не человеку).", action: Action::Known(log_info) },
+            action: Action::Known(|caller, _| Ok(json!(caller.now.0))),
+        },
+        pure(
+            "time",
+            "text",
+            &[MOMENT, Param { name: "вид", shape: Shape::Text, help: "например \"%d.%m.%Y %H:%M\"" }],
+            "текст",
+            "Пишет момент по московскому времени.",
+            time_text,
+        ),
+        HostFn {
+            module: "log",
+            name: "info",
+            params: &[TEXT],
+            options: &[],
+            returns: "ничего",
+            help: "Пишет строку в журнал сервера (не человеку).",
+            action: Action::Known(log_info),
+        },
     ]
 }
 
@@ -91,7 +144,9 @@ fn fill(args: &Args) -> Result<Dynamic, String> {
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         let (name, tail) = after.split_once('}').ok_or("html::fill: скобка { без пары")?;
-        let value = fields.get(name).ok_or_else(|| format!("html::fill: в образце есть {{{name}}}, а поля такого нет"))?;
+        let value = fields
+            .get(name)
+            .ok_or_else(|| format!("html::fill: в образце есть {{{name}}}, а поля такого нет"))?;
         filled.push_str(&html_of(value));
         rest = tail;
     }

@@ -50,6 +50,8 @@ pub struct Advanced {
     pub messages: Vec<outbox::Message>,
     /// Entries for other lanes.
     pub entries: Vec<inbox::Entry>,
+    /// Whether moments were promised.
+    pub has_timers: bool,
     /// Niceties that need no promise.
     pub effects: Vec<Effect>,
 }

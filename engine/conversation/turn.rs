@@ -245,6 +245,7 @@ impl<'a> Turn<'a> {
                     fire_at,
                 };
                 self.writes.timers.push(timer);
+                self.advanced.has_timers = true;
             }
         }
         talk.detail.awaiting = Some(awaiting);

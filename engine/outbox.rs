@@ -1,0 +1,282 @@
+//! Delivery: nothing else sends messages. Each chat's messages go in order, one at a time, within Telegram's limits.
+//!
+//! A message leaves at least once: Telegram has no idempotency key, so an answer lost on the way means a second
+//! try, and every such case is counted in `outbox_ambiguous_total`.
+
+mod effects;
+mod throttle;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::DeliveryLimits;
+use crate::store::outbox::{Message, Outcome, Receipt};
+use crate::store::{self, Store, inbox};
+use crate::telegram::{ChatId, Client, Content, Error, Markup, Outgoing, Sent, Target, Verdict, html};
+
+use throttle::Throttle;
+
+/// Delivers messages; shared by everybody who has some.
+#[derive(Debug)]
+pub struct Outbox {
+    store: Store,
+    client: Client,
+    clock: SharedClock,
+    staff_chat: Option<ChatId>,
+    throttle: Throttle,
+    chats: Mutex<HashMap<ChatId, VecDeque<Message>>>,
+    queued: AtomicUsize,
+    /// Until when Telegram told us to be silent, in milliseconds; shared by all chats.
+    frozen_until: Mutex<Timestamp>,
+    recent: effects::Recent,
+    reports: mpsc::Sender<inbox::New>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// How long to wait after a failure before the same message is tried again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl Outbox {
+    /// An outbox with nothing in it. What it has to tell the office comes out of the receiver, as inbox entries.
+    pub fn new(
+        store: Store,
+        client: Client,
+        clock: SharedClock,
+        limits: &DeliveryLimits,
+        staff_chat: Option<ChatId>,
+    ) -> (Arc<Outbox>, mpsc::Receiver<inbox::New>) {
+        let (reports, received) = mpsc::channel(64);
+        let outbox = Outbox {
+            store,
+            client,
+            clock,
+            staff_chat,
+            throttle: Throttle::new(limits),
+            chats: Mutex::default(),
+            queued: AtomicUsize::new(0),
+            frozen_until: Mutex::default(),
+            recent: effects::Recent::default(),
+            reports,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        (Arc::new(outbox), received)
+    }
+
+    /// Takes messages that are on disk, all of one chat and in order.
+    pub fn offer(self: &Arc<Self>, messages: Vec<Message>) {
+        let Some(chat) = messages.first().map(|message| message.chat) else { return };
+        self.queued.fetch_add(messages.len(), Ordering::Relaxed);
+        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        match chats.entry(chat) {
+            std::collections::hash_map::Entry::Occupied(mut queue) => queue.get_mut().extend(messages),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(messages.into());
+                let outbox = Arc::clone(self);
+                self.tasks.spawn(async move { outbox.serve(chat).await });
+            }
+        }
+    }
+
+    /// Takes messages left over by a process that died: the first of a chat may have been delivered already.
+    pub fn recover(self: &Arc<Self>, messages: Vec<Message>) {
+        if !messages.is_empty() {
+            metrics::counter!("outbox_ambiguous_total").increment(1);
+        }
+        self.offer(messages);
+    }
+
+    /// How many messages wait.
+    pub fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything offered is delivered, at most so long; the rest stays on disk for the next start.
+    pub async fn drain(&self, at_most: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(at_most, self.tasks.wait()).await.is_err() {
+            tracing::warn!(messages.count = self.queued(), "{} messages stay for the next start", self.queued());
+            self.stop.cancel();
+            self.tasks.wait().await;
+        }
+    }
+
+    /// Delivers a chat's messages until there are none.
+    async fn serve(self: Arc<Self>, chat: ChatId) {
+        loop {
+            let next = {
+                let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+                let next = chats.get_mut(&chat).and_then(VecDeque::pop_front);
+                if next.is_none() {
+                    chats.remove(&chat);
+                }
+                next
+            };
+            let Some(message) = next else { return };
+            let receipt = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                receipt = self.deliver(&message) => receipt,
+            };
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+            let is_lost = receipt.outcome == Outcome::Unreachable;
+            // The next message must not leave before this one is known to be gone: it would be sent twice.
+            if !self.settle(receipt).await {
+                return;
+            }
+            if is_lost {
+                self.forget(chat);
+                return;
+            }
+        }
+    }
+
+    /// Sends one message until its fate is certain.
+    async fn deliver(&self, message: &Message) -> Receipt {
+        let receipt = |outcome| Receipt { message: message.id, chat: message.chat, outcome };
+        let outgoing: Outgoing = match message.call.read() {
+            Ok(outgoing) => outgoing,
+            Err(error) => {
+                tracing::error!(message.key = %message.key, "message {} is unreadable: {error}", message.key);
+                return receipt(Outcome::Refused);
+            }
+        };
+        let (mut chat, mut markup, mut pause) = (message.chat, Markup::Html, FIRST_PAUSE);
+        loop {
+            self.until_allowed(chat).await;
+            let edited = match self.edited(&outgoing).await {
+                Ok(edited) => edited,
+                Err(Nowhere) => return receipt(Outcome::Refused),
+            };
+            let request = outgoing.request(chat, edited, markup);
+            let error = match self.client.call::<Sent>(request).await {
+                Ok(sent) => {
+                    self.recent.note(&message.key, sent.message_id);
+                    metrics::histogram!("outbox_delay_seconds")
+                        .record(self.clock.now().since(message.created_at).as_secs_f64());
+                    return receipt(Outcome::Sent { message_id: Some(sent.message_id) });
+                }
+                Err(error) => error,
+            };
+            match error.verdict() {
+                Verdict::Done => return receipt(Outcome::Sent { message_id: edited }),
+                Verdict::Unreachable => {
+                    tracing::info!(chat.id = chat.0, "chat {} cannot be reached: {error}", chat.0);
+                    return receipt(Outcome::Unreachable);
+                }
+                Verdict::WithoutMarkup if markup == Markup::Html => {
+                    markup = Markup::Plain;
+                    self.report(message, &error);
+                    continue;
+                }
+                Verdict::GiveUp | Verdict::WithoutMarkup => {
+                    if let Error::Refused { moved_to: Some(new), .. } = &error
+                        && chat == message.chat
+                    {
+                        tracing::error!(chat.id = chat.0, "chat {} has become {new}; put the new id into config.yaml", chat.0);
+                        chat = ChatId(*new);
+                        continue;
+                    }
+                    self.report(message, &error);
+                    return receipt(Outcome::Refused);
+                }
+                Verdict::WaitFor(span) => {
+                    tracing::warn!(chat.id = chat.0, "{error}");
+                    self.freeze(span);
+                    continue;
+                }
+                Verdict::InDoubt => metrics::counter!("outbox_ambiguous_total").increment(1),
+                Verdict::Again => {}
+            }
+            tracing::warn!(chat.id = chat.0, message.key = %message.key, "message {} not delivered yet: {error}", message.key);
+            metrics::counter!("api_retries_total", "service" => "telegram").increment(1);
+            tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Waits for Telegram's own word and for our limits.
+    async fn until_allowed(&self, chat: ChatId) {
+        loop {
+            let until = *self.frozen_until.lock().unwrap_or_else(PoisonError::into_inner);
+            if until <= self.clock.now() {
+                break;
+            }
+            self.clock.sleep_until(until).await;
+        }
+        self.throttle.until_ready(chat).await;
+    }
+
+    fn freeze(&self, span: Duration) {
+        let mut until = self.frozen_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = (*until).max(self.clock.now() + span);
+    }
+
+    /// Telegram's number of the message that an edit concerns.
+    async fn edited(&self, outgoing: &Outgoing) -> Result<Option<i64>, Nowhere> {
+        let Content::Edit { target, .. } = &outgoing.content else { return Ok(None) };
+        match target {
+            Target::Message(id) => Ok(Some(*id)),
+            Target::Key(key) => match self.recent.find(key) {
+                Some(id) => Ok(Some(id)),
+                None => self.store.delivered_as(key).await.ok().flatten().map(Some).ok_or(Nowhere),
+            },
+        }
+    }
+
+    /// Writes down what became of a message; `false` when the store is gone for good.
+    async fn settle(&self, receipt: Receipt) -> bool {
+        loop {
+            match self.store.settle(receipt.clone()).await {
+                Ok(()) => return true,
+                Err(error) if error.verdict() == store::Verdict::Retry => {
+                    tracing::warn!("cannot note a delivery yet: {error}");
+                    tokio::select! {
+                        () = self.stop.cancelled() => return false,
+                        () = tokio::time::sleep(FIRST_PAUSE) => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(chat.id = receipt.chat.0, "cannot note a delivery: {error}");
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn forget(&self, chat: ChatId) {
+        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = chats.remove(&chat).map_or(0, |queue| queue.len());
+        self.queued.fetch_sub(dropped, Ordering::Relaxed);
+    }
+
+    /// Tells the office about a message that Telegram did not take as it was.
+    fn report(&self, message: &Message, error: &Error) {
+        tracing::error!(chat.id = message.chat.0, message.key = %message.key, "message {}: {error}", message.key);
+        let Some(staff) = self.staff_chat.filter(|staff| *staff != message.chat) else { return };
+        let words = format!(
+            "⚠️ Сообщение в чат <code>{}</code> Telegram не принял как есть.\n<pre>{}</pre>",
+            message.chat.0,
+            html::escape(&error.to_string())
+        );
+        let body = json!({ "html": words }).into();
+        let key = format!("refused-{}", message.key);
+        let entry = inbox::New { source: "notice".to_owned(), key, lane: staff.into(), body };
+        if self.reports.try_send(entry).is_err() {
+            tracing::warn!("too many reports at once; see the log");
+        }
+    }
+}
+
+/// The message to edit was never delivered, or so long ago that nobody knows.
+struct Nowhere;

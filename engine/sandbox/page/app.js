@@ -53,8 +53,7 @@ const dayFormat = new Intl.DateTimeFormat("ru", { day: "numeric", month: "long" 
 const decimal = new Intl.NumberFormat("ru", { maximumFractionDigits: 1 });
 const pluralRules = new Intl.PluralRules("ru");
 const time = (seconds) => clockFormat.format(seconds * 1000);
-const today = () => dayFormat.format(Date.now());
-const day = (seconds) => dayFormat.format(seconds * 1000).replace(today(), "Сегодня");
+const day = (seconds, date = dayFormat.format(seconds * 1000)) => (date === dayFormat.format(Date.now()) ? "Сегодня" : date);
 /** `plural(3, "вызов", "вызова", "вызовов")` → «3 вызова». */
 const plural = (count, one, few, many) => `${decimal.format(count)} ${{ one, few }[pluralRules.select(count)] ?? many}`;
 
@@ -76,6 +75,7 @@ function safeAddress(address) {
 }
 
 const link = (className, address, ...children) => h("a", { className, href: safeAddress(address), target: "_blank", rel: "noopener noreferrer" }, ...children);
+const titled = (title, about) => h("span", {}, h("b", {}, title), h("small", {}, about));
 const tint = (id) => ({ tint: Math.abs(id) % 7 });
 
 function avatar(id, name) {
@@ -105,7 +105,7 @@ function ask({ title, text, yes, no }) {
 
 // ── The sandbox ─────────────────────────────────────────────────────────────────────────────────
 async function call(path, options) {
-  const response = await fetch(`/sandbox/${path}`, options);
+  const response = await fetch(`/sandbox/${path}`, options).catch(() => Promise.reject(new Error("нет связи с ботом")));
   const body = await response.json().catch(() => ({})); // A deed may be answered with nothing.
   if (!response.ok) throw new Error(body.error ?? `ответ ${response.status}`);
   return body;
@@ -314,8 +314,8 @@ function bubble(message, { mine, group, first, last, fresh }) {
       h("div", { className: `bubble${shape}` },
         group && !mine && first && h("div", { className: "author", data: tint(from.id) }, from.name),
         photo && link("photo", photo, h("img", { src: safeAddress(photo), alt: "Фото" })),
-        file && link("attachment", file.href, h("span", { className: "file-icon" }, icon("file")), h("span", {}, h("b", {}, file.name), h("small", {}, size(file.size)))),
-        contact && h("div", { className: "attachment" }, avatar(contact.name.length, contact.name), h("span", {}, h("b", {}, contact.name), h("small", {}, contact.phone))),
+        file && link("attachment", file.href, h("span", { className: "file-icon" }, icon("file")), titled(file.name, size(file.size))),
+        contact && h("div", { className: "attachment" }, avatar(contact.name.length, contact.name), titled(contact.name, contact.phone)),
         asked && poll(message.id, asked),
         html && formatted(html),
         h("span", { className: "meta" }, edited && "изменено ", time(date), mine && icon("check"))),
@@ -387,7 +387,8 @@ function drawComposer(chat) {
   [$("big-action").textContent, $("big-action").onclick] = action ?? ["", null];
   $("speaker").hidden = alone;
   redraw($("speaker-choice"), [chat.id, membersOf(chat), person?.id], () => membersOf(chat).map(({ id, name }) => h("option", { value: id, selected: id === person?.id }, name)));
-  redraw($("attach-contacts"), [alone, person?.id, model.people], () => (alone && person ? [person, ...model.people.filter((one) => one !== person)] : []).map(({ id, name }) =>
+  const contacts = alone && person ? [person, ...model.people.filter((one) => one !== person)] : [];
+  redraw($("attach-contacts"), contacts, () => contacts.map(({ id, name }) =>
     button("", () => shareContact(id), icon("person"), id === person?.id ? "Свой контакт" : `Контакт: ${name}`)));
   drawKeys(chat, action ? null : talk?.keyboard);
 }
@@ -502,10 +503,9 @@ const shortHash = (live) => live?.hash.slice(0, 8) ?? "нет";
 
 function drawScripts({ live, refused }) {
   const flows = live?.flows ?? [];
-  const age = live && (Date.now() - live.since) / 1000;
   $("set-hash").textContent = shortHash(live);
   $("set-about").textContent = live
-    ? `${plural(flows.length, "сценарий", "сценария", "сценариев")}, ${age < 5 ? "только что" : `${lasting(age)} назад`}`
+    ? `${plural(flows.length, "сценарий", "сценария", "сценариев")}, в работе с ${time(live.since / 1000)}, уже ${lasting((Date.now() - live.since) / 1000)}`
     : "Живого набора ещё нет: исправьте ошибку, и он появится сам";
   if (live) $("set-folder").textContent = $("guide-folder").textContent = live.folder;
   redraw($("flows"), flows, () => flows.map(({ name, title, triggers }) =>
@@ -595,6 +595,5 @@ function wire() {
 }
 
 wire();
-drawFaults();
 listen();
 watchHealth();

@@ -5,12 +5,11 @@ const $ = (id) => document.getElementById(id);
 const model = { people: [], chats: [], bot: { name: "Бот" }, faults: [], health: null };
 const talks = new Map(); // Chat id -> the last known talk: messages, reply keyboard, typing.
 const speakers = new Map(); // Group id -> the person who writes there; in a private chat it is its owner.
-const folded = new Map(); // "chat:person" -> the reply keyboard that was folded away.
+const folds = new Map(); // "chat:person" -> the reply keyboard that was folded or unfolded by hand, and which.
 const kept = Object.assign({ chat: null, seen: {}, done: {}, guide: true }, JSON.parse(sessionStorage.getItem("borodach-demo")));
 let staged = { kind: "photo", files: [] }; // What waits to be sent.
 
 // ── Small tools ─────────────────────────────────────────────────────────────────────────────────
-
 /** Makes an element; `props` are properties, `on…` are listeners, `data` and `aria` are attributes. */
 function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
@@ -24,6 +23,7 @@ function h(tag, props = {}, ...children) {
   return element;
 }
 
+const submitting = (handle) => (event) => { event.preventDefault(); handle(event.target); };
 const button = (className, onclick, ...children) => h("button", { type: "button", className, onclick }, ...children);
 
 function icon(name) {
@@ -53,7 +53,7 @@ const dayFormat = new Intl.DateTimeFormat("ru", { day: "numeric", month: "long" 
 const decimal = new Intl.NumberFormat("ru", { maximumFractionDigits: 1 });
 const pluralRules = new Intl.PluralRules("ru");
 const time = (seconds) => clockFormat.format(seconds * 1000);
-const day = (seconds) => dayFormat.format(seconds * 1000);
+const day = (seconds, date = dayFormat.format(seconds * 1000)) => (date === dayFormat.format(Date.now()) ? "Сегодня" : date);
 /** `plural(3, "вызов", "вызова", "вызовов")` → «3 вызова». */
 const plural = (count, one, few, many) => `${decimal.format(count)} ${{ one, few }[pluralRules.select(count)] ?? many}`;
 
@@ -74,8 +74,8 @@ function safeAddress(address) {
   return ["http:", "https:", "tg:", "mailto:", "tel:"].includes(url?.protocol) ? url.href : null;
 }
 
-const link = (className, address, ...children) =>
-  h("a", { className, href: safeAddress(address), target: "_blank", rel: "noopener noreferrer" }, ...children);
+const link = (className, address, ...children) => h("a", { className, href: safeAddress(address), target: "_blank", rel: "noopener noreferrer" }, ...children);
+const titled = (title, about) => h("span", {}, h("b", {}, title), h("small", {}, about));
 const tint = (id) => ({ tint: Math.abs(id) % 7 });
 
 function avatar(id, name) {
@@ -100,31 +100,24 @@ function ask({ title, text, yes, no }) {
   $("ask-no").hidden = !no;
   dialog.returnValue = "no";
   if (!dialog.open) dialog.showModal();
-  $("ask-yes").focus();
   return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true }));
 }
 
 // ── The sandbox ─────────────────────────────────────────────────────────────────────────────────
-
 async function call(path, options) {
-  const response = await fetch(`/sandbox/${path}`, options);
-  if (!response.ok) throw new Error((await response.text()).slice(0, 200) || `ответ ${response.status}`);
-  return response.headers.get("content-type")?.includes("json") ? response.json() : null;
+  const response = await fetch(`/sandbox/${path}`, options).catch(() => Promise.reject(new Error("нет связи с ботом")));
+  const body = await response.json().catch(() => ({})); // A deed may be answered with nothing.
+  if (!response.ok) throw new Error(body.error ?? `ответ ${response.status}`);
+  return body;
 }
 
-const post = (path, body) =>
-  call(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+const post = (path, body) => call(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
 /** Does `work` and says whether it was done; a failure is shown to the person. */
-async function attempt(work) {
-  try {
-    await work();
-    return true;
-  } catch (error) {
-    notify(`Не получилось: ${error.message}`, "bad");
-    return false;
-  }
-}
+const attempt = (work) => work().then(() => true, ({ message }) => notify(`Не получилось: ${message}`, "bad"));
+
+/** For loads that nobody waits for: the next event or the reopened stream will bring what was missed. */
+const quietly = (promise) => promise.catch(() => {});
 
 /** Does something in the chat on the screen as the person who holds the phone. */
 function act(what) {
@@ -135,37 +128,33 @@ function act(what) {
   });
 }
 
-async function refreshState() {
+async function refreshAll() {
   Object.assign(model, await call("state"));
-  if (!chatOf(kept.chat)) kept.chat = model.chats[0]?.id ?? null;
+  if (!chatOf(kept.chat)) kept.chat = (model.chats.find((chat) => chat.kind === "private") ?? model.chats[0])?.id;
   drawChat();
   drawFaults();
-}
-
-async function refreshAll() {
-  await refreshState();
   await Promise.all(model.chats.map((chat) => refresh(chat.id)));
 }
 
 const refreshing = new Map(); // Chat id -> the load in progress.
-const outdated = new Set();
+const outdated = new Set(); // Chats that have changed since they were asked for.
 
 /** Loads a chat again. Calls that come while it loads share one more load after it. */
 function refresh(chat) {
   outdated.add(chat);
-  if (!refreshing.has(chat)) refreshing.set(chat, load(chat).finally(() => refreshing.delete(chat)));
+  if (!refreshing.has(chat)) refreshing.set(chat, load(chat));
   return refreshing.get(chat);
 }
 
 async function load(chat) {
-  while (outdated.delete(chat)) talks.set(chat, await call(`chats/${chat}?as=${speaker(chat)}`));
+  try {
+    while (outdated.delete(chat)) talks.set(chat, await call(`chats/${chat}?as=${speaker(chat)}`));
+  } finally {
+    refreshing.delete(chat);
+  }
   if (talks.get(chat).typing) setTimeout(() => quietly(refresh(chat)), 2000);
-  if (chat === kept.chat) drawChat();
-  else drawPeople();
+  (chat === kept.chat ? drawChat : drawPeople)();
 }
-
-/** For loads that nobody waits for: the next event or the reopened stream will bring what was missed. */
-const quietly = (promise) => promise.catch(() => {});
 
 function listen() {
   const events = new EventSource("/sandbox/events");
@@ -177,18 +166,15 @@ function listen() {
     if (alert) ask({ title: model.bot.name, text, yes: "OK" });
     else notify(text, "calm", $("phone-toast"));
   });
-  events.onopen = () => {
-    document.body.classList.remove("offline");
-    quietly(refreshAll());
-  };
-  events.onerror = () => document.body.classList.add("offline");
+  const connection = (lost) => document.body.classList.toggle("offline", lost);
+  events.onerror = () => connection(true);
+  events.onopen = () => { connection(false); quietly(refreshAll()); };
 }
 
 // ── Who speaks, and where ───────────────────────────────────────────────────────────────────────
-
 const chatOf = (id) => model.chats.find((chat) => chat.id === id);
 const personOf = (id) => model.people.find((person) => person.id === id);
-const membersOf = (chat) => model.people.filter((person) => chat.members.includes(person.id));
+const membersOf = (chat) => model.people.filter((person) => chat?.members.includes(person.id));
 const messagesOf = (chat) => (talks.get(chat)?.messages ?? []).filter((message) => !message.deleted);
 
 /** The person whose phone shows the chat. */
@@ -207,8 +193,7 @@ function unread(chat) {
 function openChat(chat) {
   showTab("phone");
   kept.chat = chat;
-  $("text").value = "";
-  stage("photo", []);
+  clearDraft();
   drawChat();
   quietly(refresh(chat));
 }
@@ -232,8 +217,8 @@ function personCard(chat) {
   const last = messagesOf(chat.id).at(-1);
   const count = unread(chat.id);
   const aria = { current: String(chat.id === kept.chat), label: `${name}${count ? `, непрочитанных: ${count}` : ""}` };
-  const onclick = () => openChat(chat.id);
-  return h("button", { type: "button", className: "person", title: owner?.phone ?? chat.title, data: { chat: chat.id }, aria, onclick },
+  const title = owner?.phone ?? chat.title;
+  return h("button", { type: "button", className: "person", title, data: { chat: chat.id }, aria, onclick: () => openChat(chat.id) },
     avatar(chat.id, name),
     h("span", { className: "person-name" }, owner ? first : name, owner && h("span", { className: "family" }, ` ${family.join(" ")}`)),
     h("span", { className: "person-last" }, owner?.blocked ? "бот заблокирован" : summaryOf(chat, last)),
@@ -250,7 +235,6 @@ function summaryOf(chat, message) {
 }
 
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────
-
 function drawChat() {
   const chat = chatOf(kept.chat);
   if (!chat) return;
@@ -286,17 +270,14 @@ function drawMessages(chat) {
   messages.forEach((message, at) => {
     const [before, after] = [messages[at - 1], messages[at + 1]];
     const date = day(message.date);
-    const words = date === day(Date.now() / 1000) ? "Сегодня" : date;
-    if (!before || day(before.date) !== date) keep(drawn, `on ${date}`, words, () => h("div", { className: "day" }, words));
-    const first = before?.from.id !== message.from.id;
-    const look = { mine: message.from.id === me, group: chat.kind === "group", first, last: after?.from.id !== message.from.id };
+    if (!before || day(before.date) !== date) keep(drawn, `on ${date}`, date, () => h("div", { className: "day" }, date));
+    const author = message.from.id;
+    const look = { mine: author === me, group: chat.kind === "group", first: before?.from.id !== author, last: after?.from.id !== author };
     const fresh = !opened && !box.known.has(message.id);
     if (fresh && !box.follows) box.unseen += 1;
     keep(drawn, message.id, [message, look], () => bubble(message, { ...look, fresh }));
   });
-  if (messages.length === 0) keep(drawn, "empty", chat.kind, () => h("div", { className: "empty" }, h("b", {}, "Здесь пока ничего нет"),
-    chat.kind === "group" ? "Сюда бот приносит заявки и вопросы для офиса." : "Нажмите «Запустить»: бот ответит так же, как в Telegram."));
-  box.known = drawn;
+  Object.assign(box, { known: drawn }).dataset.kind = chat.kind;
   arrange(box, [...drawn.values()]);
   follow();
   if (!document.hidden) kept.seen[chat.id] = messages.at(-1)?.id ?? 0;
@@ -309,8 +290,8 @@ function keep(drawn, key, shown, draw) {
   const node = before?.signature === signature ? before : draw();
   node.signature = signature;
   drawn.set(key, node);
-  if (node === before || !before?.contains(document.activeElement)) return;
-  queueMicrotask(() => (node.querySelector(".inline button") ?? $("text")).focus({ preventScroll: true }));
+  const focused = node !== before && before?.contains(document.activeElement);
+  if (focused) queueMicrotask(() => (node.querySelector(".inline button") ?? $("text")).focus({ preventScroll: true }));
 }
 
 /** Keeps the newest message in sight, unless the person has scrolled up to read. */
@@ -319,8 +300,7 @@ function follow(always = false) {
   if (always) box.follows = true;
   if (box.follows) Object.assign(box, { scrollTop: box.scrollHeight, unseen: 0 });
   $("jump").hidden = box.follows !== false;
-  $("jump-count").hidden = !box.unseen;
-  $("jump-count").textContent = box.unseen;
+  Object.assign($("jump-count"), { hidden: !box.unseen, textContent: box.unseen });
 }
 
 function bubble(message, { mine, group, first, last, fresh }) {
@@ -334,8 +314,8 @@ function bubble(message, { mine, group, first, last, fresh }) {
       h("div", { className: `bubble${shape}` },
         group && !mine && first && h("div", { className: "author", data: tint(from.id) }, from.name),
         photo && link("photo", photo, h("img", { src: safeAddress(photo), alt: "Фото" })),
-        file && link("attachment", file.href, h("span", { className: "file-icon" }, icon("file")), h("span", {}, h("b", {}, file.name), h("small", {}, size(file.size)))),
-        contact && h("div", { className: "attachment" }, avatar(contact.name.length, contact.name), h("span", {}, h("b", {}, contact.name), h("small", {}, contact.phone))),
+        file && link("attachment", file.href, h("span", { className: "file-icon" }, icon("file")), titled(file.name, size(file.size))),
+        contact && h("div", { className: "attachment" }, avatar(contact.name.length, contact.name), titled(contact.name, contact.phone)),
         asked && poll(message.id, asked),
         html && formatted(html),
         h("span", { className: "meta" }, edited && "изменено ", time(date), mine && icon("check"))),
@@ -367,32 +347,28 @@ function formatted(html) {
   return text;
 }
 
-/** A poll in the Bot API's own words, and `chosen`: the numbers of the options that the person voted for. */
-function poll(message, { question, options, total_voter_count: total, is_closed, is_anonymous, allows_multiple_answers: several, chosen = [] }) {
-  const open = !is_closed && chosen.length === 0;
+/** A poll: a choice for whoever has not voted yet, the result for the others. */
+function poll(message, { question, options, voters: total, closed, anonymous, multiple }) {
+  const chose = ({ voters }) => voters.includes(speaker(kept.chat));
+  const open = !closed && !options.some(chose);
   const vote = (answer) => act({ do: "vote", message, options: answer });
   const choice = ({ text }, value) => h("label", { className: "option" },
-    h("input", { type: several ? "checkbox" : "radio", name: "option", value, onchange: ({ target }) => several || target.form.requestSubmit() }), text);
-  const result = ({ text, voter_count: votes }, index) => {
-    const share = total ? Math.round((100 * votes) / total) : 0;
-    return h("div", { className: "result" }, h("b", {}, `${share}%`), h("span", {}, text, chosen.includes(index) && icon("check")),
-      h("progress", { max: 100, value: share, aria: { label: text } }));
+    h("input", { type: multiple ? "checkbox" : "radio", name: "option", value, onchange: ({ target }) => multiple || target.form.requestSubmit() }), text);
+  const result = (option) => {
+    const share = Math.round((100 * option.votes) / Math.max(total, 1));
+    return h("div", { className: "result" }, h("b", {}, `${share}%`), h("span", {}, option.text, chose(option) && icon("check")),
+      h("progress", { max: 100, value: share, aria: { label: option.text } }));
   };
-  const onsubmit = (event) => {
-    event.preventDefault();
-    vote(new FormData(event.target).getAll("option").map(Number));
-  };
-  return h("form", { className: "poll", onsubmit },
+  return h("form", { className: "poll", onsubmit: submitting((form) => vote(new FormData(form).getAll("option").map(Number))) },
     h("b", {}, question),
-    h("small", {}, is_closed ? "Опрос завершён" : is_anonymous ? "Анонимный опрос" : "Опрос"),
+    h("small", {}, closed ? "Опрос завершён" : anonymous ? "Анонимный опрос" : "Опрос"),
     options.map(open ? choice : result),
     h("div", { className: "poll-foot" }, total ? plural(total, "голос", "голоса", "голосов") : "Пока нет голосов",
-      open && several && h("button", { className: "link" }, "Проголосовать"),
-      !open && !is_closed && button("link", () => vote([]), "Отменить голос")));
+      open && multiple && h("button", { className: "link" }, "Проголосовать"),
+      !open && !closed && button("link", () => vote([]), "Отменить голос")));
 }
 
 // ── What the person can say ─────────────────────────────────────────────────────────────────────
-
 function say(text) {
   showTab("phone");
   follow(true);
@@ -410,9 +386,9 @@ function drawComposer(chat) {
   $("composer").hidden = !talk || Boolean(action);
   [$("big-action").textContent, $("big-action").onclick] = action ?? ["", null];
   $("speaker").hidden = alone;
-  redraw($("speaker-choice"), [chat.id, membersOf(chat), person?.id], () =>
-    membersOf(chat).map(({ id, name }) => h("option", { value: id, selected: id === person?.id }, name)));
-  redraw($("attach-contacts"), [alone, person?.id, model.people], () => (alone ? model.people : []).map(({ id, name }) =>
+  redraw($("speaker-choice"), [chat.id, membersOf(chat), person?.id], () => membersOf(chat).map(({ id, name }) => h("option", { value: id, selected: id === person?.id }, name)));
+  const contacts = alone && person ? [person, ...model.people.filter((one) => one !== person)] : [];
+  redraw($("attach-contacts"), contacts, () => contacts.map(({ id, name }) =>
     button("", () => shareContact(id), icon("person"), id === person?.id ? "Свой контакт" : `Контакт: ${name}`)));
   drawKeys(chat, action ? null : talk?.keyboard);
 }
@@ -420,24 +396,17 @@ function drawComposer(chat) {
 function drawKeys(chat, board) {
   const place = `${chat.id}:${speaker(chat.id)}`;
   const signature = JSON.stringify(board);
-  const shown = Boolean(board) && folded.get(place) !== signature;
+  const byHand = folds.get(place);
+  const shown = Boolean(board) && (byHand?.signature === signature ? byHand.shown : !board.folded);
   $("keys").hidden = !shown;
   $("keys-toggle").hidden = !board;
   $("keys-toggle").setAttribute("aria-expanded", String(shown));
-  $("keys-toggle").onclick = () => {
-    folded.set(place, shown ? signature : null);
-    drawChat();
-  };
+  $("keys-toggle").onclick = () => { folds.set(place, { signature, shown: !shown }); drawChat(); };
   $("text").placeholder = board?.placeholder || "Сообщение";
-  const key = (what) => button("", () => pressKey(what, board, place), what.kind === "contact" && icon("person"), what.label);
+  const press = ({ kind, label }) => (kind === "contact" ? shareContact("self") : say(label));
+  const key = (what) => button("", () => press(what), what.kind === "contact" && icon("person"), what.label);
   redraw($("keys"), [place, board], () => (board?.rows ?? []).map((row) => h("div", { className: "row" }, row.map(key))));
   follow();
-}
-
-async function pressKey({ kind, label }, board, place) {
-  const sent = await (kind === "contact" ? shareContact("self") : say(label));
-  if (sent && board.one_time) folded.set(place, JSON.stringify(board));
-  drawChat();
 }
 
 async function shareContact(of) {
@@ -465,10 +434,12 @@ async function send() {
   if (!text && staged.files.length === 0) return;
   follow(true);
   const sent = await (staged.files.length > 0 ? upload(chat, text) : act({ do: "text", text }));
-  if (!sent || kept.chat !== chat) return;
+  if (sent && kept.chat === chat) clearDraft();
+}
+
+function clearDraft() {
   $("text").value = "";
   stage("photo", []);
-  grow();
 }
 
 function upload(chat, caption) {
@@ -481,19 +452,11 @@ function upload(chat, caption) {
   });
 }
 
-function grow() {
-  $("text").style.height = "auto";
-  $("text").style.height = `${Math.min($("text").scrollHeight, 120)}px`;
-}
-
 // ── The desk ────────────────────────────────────────────────────────────────────────────────────
-
 const STATUS = { ok: "работает", degraded: "с перебоями", down: "не работает", unknown: "неизвестно" };
 const OVERALL = { ok: "Всё работает", degraded: "Работает с перебоями", down: "Не работает", unknown: "Нет связи с ботом" };
-const PARTS = {
-  database: "База данных", cache: "Кэш", telegram: "Telegram", bitrix24: "Битрикс24", yclients: "YClients",
-  scheduler: "Расписание", scripts: "Сценарии", outbox: "Отправка", conversations: "Диалоги",
-};
+const PARTS = { database: "База данных", cache: "Кэш", telegram: "Telegram", bitrix24: "Битрикс24", yclients: "YClients",
+  scheduler: "Расписание", scripts: "Сценарии", outbox: "Отправка", conversations: "Диалоги" };
 
 async function watchHealth() {
   try {
@@ -532,8 +495,7 @@ function drawHealth({ status, version, uptime_seconds: uptime, parts = {} }) {
       h("span", { className: "muted" }, state === "ok" && Number.isFinite(latency) ? `${decimal.format(latency)} мс` : STATUS[state] ?? state),
       error && h("small", {}, error))));
   const { awaiting = 0, parked = 0 } = parts.conversations ?? {};
-  $("awaiting").textContent = decimal.format(awaiting);
-  $("parked").textContent = decimal.format(parked);
+  for (const [id, count] of Object.entries({ awaiting, parked })) $(id).textContent = decimal.format(count);
   $("parked").classList.toggle("alarm", parked > 0);
 }
 
@@ -541,10 +503,9 @@ const shortHash = (live) => live?.hash.slice(0, 8) ?? "нет";
 
 function drawScripts({ live, refused }) {
   const flows = live?.flows ?? [];
-  const age = live && (Date.now() - live.since) / 1000;
   $("set-hash").textContent = shortHash(live);
   $("set-about").textContent = live
-    ? `${plural(flows.length, "сценарий", "сценария", "сценариев")}, ${age < 5 ? "только что" : `${lasting(age)} назад`}`
+    ? `${plural(flows.length, "сценарий", "сценария", "сценариев")}, в работе с ${time(live.since / 1000)}, уже ${lasting((Date.now() - live.since) / 1000)}`
     : "Живого набора ещё нет: исправьте ошибку, и он появится сам";
   if (live) $("set-folder").textContent = $("guide-folder").textContent = live.folder;
   redraw($("flows"), flows, () => flows.map(({ name, title, triggers }) =>
@@ -554,10 +515,7 @@ function drawScripts({ live, refused }) {
     report(refused.report)));
 }
 
-function trigger(text) {
-  if (!text.startsWith("/")) return h("span", { className: "chip" }, text);
-  return button("chip", () => say(text), text);
-}
+const trigger = (text) => (text.startsWith("/") ? button("chip", () => say(text), text) : h("span", { className: "chip" }, text));
 
 /** What the checks have found, line by line: the place, the line of the script and the mark under it stand out. */
 function report(text) {
@@ -568,7 +526,7 @@ function report(text) {
 
 const switches = [...document.querySelectorAll("[data-fault]")]; // Each carries the body of its request.
 const faultOf = (element) => JSON.parse(element.dataset.fault);
-const changeFaults = (change) => attempt(async () => { await change(); await refreshState(); });
+const changeFaults = (change) => attempt(async () => { await change(); await refreshAll(); });
 
 function drawFaults() {
   for (const element of switches) element.classList.toggle("active", model.faults.some(({ kind }) => kind === faultOf(element).kind));
@@ -583,8 +541,8 @@ function faultChip({ kind, method, times }) {
 }
 
 function addFault(element) {
-  const times = Number(document.querySelector("[name=times]:checked").value);
-  return changeFaults(() => post("faults", { method: $("fault-method").value, times, ...faultOf(element) }));
+  const scope = { method: $("fault-method").value, times: Number(document.querySelector("[name=times]:checked").value) };
+  return changeFaults(() => post("faults", { ...scope, ...faultOf(element) }));
 }
 
 function drawGuide() {
@@ -595,7 +553,6 @@ function drawGuide() {
 }
 
 // ── Wiring ──────────────────────────────────────────────────────────────────────────────────────
-
 const tabs = [...document.querySelectorAll("[data-tab-name]")];
 
 function showTab(name) {
@@ -620,18 +577,12 @@ function wire() {
       $("text").focus();
     });
   }
-  on("composer", "submit", (event) => { event.preventDefault(); send(); });
-  on("text", "input", grow);
-  on("text", "keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    send();
-  });
+  on("composer", "submit", submitting(send));
+  const enter = ({ key, shiftKey, isComposing }) => key === "Enter" && !shiftKey && !isComposing;
+  on("text", "keydown", (event) => enter(event) && submitting(send)(event));
   on("speaker-choice", "change", ({ target }) => { speakers.set(kept.chat, Number(target.value)); drawChat(); quietly(refresh(kept.chat)); });
-  on("messages", "scroll", ({ target }) => {
-    target.follows = target.scrollHeight - target.scrollTop - target.clientHeight < 60;
-    follow();
-  });
+  const nearEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 60;
+  on("messages", "scroll", ({ target: box }) => { box.follows = nearEnd(box); follow(); });
   $("messages").addEventListener("load", () => follow(), true); // A photo has come and made the talk longer.
   new ResizeObserver(() => follow()).observe($("messages"));
   on("jump", "click", () => follow(true));
@@ -644,6 +595,5 @@ function wire() {
 }
 
 wire();
-drawFaults();
 listen();
 watchHealth();

@@ -6,7 +6,11 @@
 pub mod clock;
 pub mod config;
 pub mod conversation;
+pub mod intake;
+pub mod lanes;
+pub mod outbox;
 pub mod sandbox;
+pub mod scheduler;
 pub mod script;
 pub mod store;
 pub mod telegram;

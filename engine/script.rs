@@ -11,6 +11,7 @@ mod live;
 mod run;
 mod set;
 mod value;
+pub mod watch;
 
 pub use diagnostic::Finding;
 pub use header::{Access, Header, Standing, Trigger, Versions};

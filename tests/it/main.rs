@@ -1,1 +1,3 @@
-fn main() {}
+//! The bot from outside.
+
+mod store;

@@ -4,11 +4,15 @@
 //! with a constant number of statements. A call returns once that transaction is on disk, so "accepted" and
 //! "committed" mean written. SQLite has one writer; PostgreSQL has a few, each with its own lanes.
 
+mod connect;
 mod database;
 mod error;
+mod group;
 mod json;
+mod presence;
 mod settings;
 mod turn;
+mod writer;
 
 pub mod conversation;
 pub mod housekeeping;
@@ -22,8 +26,15 @@ pub mod script_set;
 pub mod timer;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::broadcast;
+use futures::future::BoxFuture;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::DropGuard;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::telegram::{ChatId, UserId};
@@ -35,45 +46,122 @@ pub use lane::{LaneId, Lease, Wakeup};
 pub use settings::{CrashHook, CrashPoint, DatabaseUrl, Settings};
 pub use turn::{Committed, Local, Turn};
 
-use housekeeping::{Health, Retention, Swept};
+use database::{Pool, Tx};
+use group::{Intake, Pending};
+use housekeeping::{Health, Litter, Retention, Swept};
 use partner::Partner;
+use presence::Presence;
 use request::{Request, RequestId};
 use script_set::{Publication, ScriptSet, SetHash};
+use turn::Prepared;
+use writer::{Job, Life, Server, Write, Writer};
+
+/// Writers of a server: their waits for its disk overlap. A SQLite file takes one at a time.
+const SERVER_WRITERS: usize = 3;
+
+/// Writes that may wait for a writer; more wait outside.
+const QUEUE: usize = 1024;
+
+/// Wake-ups that a slow listener may have before it.
+const WAKEUPS: usize = 1024;
+
+/// Numbers of conversations set aside at a time.
+const NUMBERS: i64 = 100;
+
+/// A dead instance is remembered this long, in case that it only lost its connection.
+const INSTANCE_SPAN: Duration = Duration::from_hours(24);
 
 /// The store; a clone is another handle of the same one.
-#[derive(Clone, Debug)]
-pub struct Store;
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    me: i64,
+    clock: SharedClock,
+    readers: Pool,
+    writers: Vec<mpsc::Sender<Write>>,
+    limits: journal::Limits,
+    wakeups: broadcast::Sender<Wakeup>,
+    numbers: Mutex<Range<i64>>,
+    life: Arc<Life>,
+    tasks: TaskTracker,
+    /// Ends the parts when the last handle is dropped.
+    _stop: DropGuard,
+}
 
 impl Store {
     /// Connects, makes the SQLite file and its folder, applies migrations, and registers this process.
     pub async fn open(settings: &Settings, clock: SharedClock) -> Result<Store, Error> {
-        todo!()
+        let lock = connect::lock(settings)?;
+        let server = connect::server(settings)?;
+        connect::migrate(&server).await?;
+        let readers = connect::readers(settings, &server).await?;
+        let me = lane::register(&readers, clock.now()).await?;
+        let life = Arc::new(Life::new(lock));
+        let (wakeups, _) = broadcast::channel(WAKEUPS);
+        let tasks = TaskTracker::new();
+        match &server {
+            Server::Sqlite(_) => life.gone.cancel(), // Whoever has the file next is the only live instance.
+            Server::Postgres(options) => {
+                let presence = Presence::show(options, me, wakeups.clone()).await?;
+                tasks.spawn(presence.keep(life.stop.clone(), life.gone.clone()));
+            }
+        }
+        let writers = start_writers(settings, &server, me, &clock, &life, &tasks);
+        tasks.close();
+        Ok(Store(Arc::new(Inner {
+            me,
+            clock,
+            readers,
+            writers,
+            limits: journal::Limits { value_bytes: settings.value_bytes, blob_bytes: settings.blob_bytes },
+            wakeups,
+            numbers: Mutex::new(0..0),
+            _stop: life.stop.clone().drop_guard(),
+            life,
+            tasks,
+        })))
     }
 
     /// Applies the migrations that are missing and names them, in order.
     pub async fn migrate(settings: &Settings) -> Result<Vec<String>, Error> {
-        todo!()
+        let _lock = connect::lock(settings)?;
+        connect::migrate(&connect::server(settings)?).await
     }
 
     /// Asks the database for a sign of life.
     pub async fn ping(&self) -> Result<(), Error> {
-        todo!()
+        let one: Vec<(i64,)> = self.readers()?.rows("answer", "select cast(1 as bigint)", &[]).await?;
+        drop(one);
+        Ok(())
     }
 
     /// Whether other instances may work on the same database: true with PostgreSQL.
     pub fn is_shared(&self) -> bool {
-        todo!()
+        match self.0.readers {
+            Pool::Sqlite(_) => false,
+            Pool::Postgres(_) => true,
+        }
     }
 
     /// Finishes the writes that wait, gives the lanes back and disconnects.
     pub async fn close(self) {
-        todo!()
+        let me = self.0.me;
+        // Lanes that are not given back are free as soon as this instance is seen to be dead.
+        let _ = self.job(move |tx| Box::pin(lane::release(tx, me))).await;
+        self.0.life.stop.cancel();
+        self.0.tasks.wait().await;
+        self.0.readers.close().await;
+        self.0.life.unlock();
     }
 
     /// Writes what came in and returns what is new of it, in order: an entry whose source and key are
     /// known vanishes. Another instance that holds an entry's lane is woken.
     pub async fn accept(&self, entries: Vec<inbox::New>) -> Result<Vec<inbox::Entry>, Error> {
-        todo!()
+        let Some(first) = entries.first() else { return Ok(Vec::new()) };
+        let lane = first.lane;
+        let intake = Intake { rows: inbox::rows(&entries, self.0.clock.now()), entries };
+        self.write(lane, |reply| Write::Accept(Pending { write: intake, reply })).await
     }
 
     /// Writes a turn whole or not at all.
@@ -82,80 +170,90 @@ impl Store {
     /// turn is written already, so that a turn in doubt can be repeated, [`Error::AlreadyAwaiting`],
     /// [`Error::TooLarge`].
     pub async fn commit(&self, turn: Turn) -> Result<Committed, Error> {
-        todo!()
+        let lane = turn.lease.lane();
+        let prepared = Box::new(Prepared::of(turn, self.0.limits, self.0.clock.now())?);
+        self.write(lane, |reply| Write::Commit(Pending { write: prepared, reply })).await
     }
 
     /// Writes what became of a message. A second receipt for the same message changes nothing.
     pub async fn settle(&self, receipt: outbox::Receipt) -> Result<(), Error> {
-        todo!()
+        let lane = receipt.chat.into();
+        self.write(lane, |reply| Write::Settle(Pending { write: receipt, reply })).await
     }
 
     /// Takes a lane that is free, whose holder is dead, or that is ours (an older lease of ours ends). None
     /// when another live instance holds it; that one is then woken.
     pub async fn lease(&self, lane: LaneId) -> Result<Option<Lease>, Error> {
-        todo!()
+        self.write(lane, |reply| Write::Lease(Pending { write: lane, reply })).await
     }
 
     /// Lanes with something to do that no live instance holds. A process that starts holds none, so its
     /// former self's are among them.
     pub async fn orphans(&self, limit: u32) -> Result<Vec<LaneId>, Error> {
-        todo!()
+        lane::orphans(self.readers()?, limit).await
     }
 
     /// Lanes of ours with something to do: where to look after wake-ups were missed.
     pub async fn busy_lanes(&self) -> Result<Vec<LaneId>, Error> {
-        todo!()
+        lane::busy(self.readers()?, self.0.me).await
     }
 
     /// The entries of a lane that are not done with, in order.
     pub async fn open_entries(&self, lane: LaneId) -> Result<Vec<inbox::Entry>, Error> {
-        todo!()
+        inbox::open(self.readers()?, lane).await
     }
 
     /// The messages of a chat that are not delivered, in order.
     pub async fn open_messages(&self, chat: ChatId) -> Result<Vec<outbox::Message>, Error> {
-        todo!()
+        outbox::open(self.readers()?, chat).await
     }
 
     /// Tells when another instance accepted something for a lane of ours. Never fires with SQLite. A
     /// receiver that lagged has missed some: treat it as [`Wakeup::All`].
     pub fn wakeups(&self) -> broadcast::Receiver<Wakeup> {
-        todo!()
+        self.0.wakeups.subscribe()
     }
 
     /// A number for a new conversation.
     pub async fn new_conversation(&self) -> Result<ConversationId, Error> {
-        todo!()
+        loop {
+            if let Some(number) = self.numbers().next() {
+                return Ok(ConversationId(number));
+            }
+            // Two that come here at once set two blocks aside, and one of them is not used.
+            let first = self.job(|tx| Box::pin(conversation::reserve_numbers(tx, NUMBERS))).await?;
+            *self.numbers() = first..first + NUMBERS;
+        }
     }
 
     /// The conversation in which this person's answer is awaited.
     pub async fn conversation(&self, chat: ChatId, user: UserId) -> Result<Option<Conversation>, Error> {
-        todo!()
+        conversation::awaited(self.readers()?, chat, user).await
     }
 
     /// A conversation by its number.
     pub async fn conversation_by_id(&self, id: ConversationId) -> Result<Option<Conversation>, Error> {
-        todo!()
+        conversation::by_id(self.readers()?, id).await
     }
 
     /// The conversations parked as failed, the latest first.
     pub async fn parked(&self) -> Result<Vec<conversation::Row>, Error> {
-        todo!()
+        conversation::parked(self.readers()?).await
     }
 
     /// The conversations that await an answer, by number: those after `after`, `limit` at most.
     pub async fn awaiting(&self, after: ConversationId, limit: u32) -> Result<Vec<conversation::Row>, Error> {
-        todo!()
+        conversation::awaiting(self.readers()?, after, limit).await
     }
 
     /// How many conversations await an answer on each script set.
     pub async fn running_by_set(&self) -> Result<BTreeMap<SetHash, u64>, Error> {
-        todo!()
+        conversation::running_by_set(self.readers()?).await
     }
 
     /// When the next timer fires.
     pub async fn next_fire(&self) -> Result<Option<Timestamp>, Error> {
-        todo!()
+        timer::next_fire(self.readers()?).await
     }
 
     /// Turns the timers that are due into inbox entries, `limit` at most, the earliest first. Each timer
@@ -164,56 +262,188 @@ impl Store {
     /// An entry's source is `timer`; its body is
     /// `{"conversation":…,"step":…,"kind":"limit"|"remind","user":…,"fire_at":…}`.
     pub async fn fire(&self, now: Timestamp, limit: u32) -> Result<Vec<inbox::Entry>, Error> {
-        todo!()
+        let me = self.0.me;
+        self.job(move |tx| {
+            Box::pin(async move {
+                let due = timer::fire(tx, now, limit).await?;
+                let entries = inbox::accept(tx, &inbox::rows(&due, now)).await?;
+                let lanes = entries.iter().map(|entry| entry.lane).collect();
+                lane::wake_holders(tx, &lanes, me).await?;
+                Ok(entries)
+            })
+        })
+        .await
     }
 
     /// Keeps a script set; one that is kept already stays as it is.
     pub async fn put_set(&self, set: &ScriptSet) -> Result<(), Error> {
-        todo!()
+        let (set, now) = (set.clone(), self.0.clock.now());
+        self.job(move |tx| Box::pin(async move { script_set::put(tx, &set, now).await })).await
     }
 
     /// Reads a script set.
     pub async fn load_set(&self, hash: &SetHash) -> Result<Option<ScriptSet>, Error> {
-        todo!()
+        script_set::load(self.readers()?, hash).await
     }
 
     /// Notes an attempt to publish.
     pub async fn publish(&self, publication: &Publication) -> Result<(), Error> {
-        todo!()
+        let publication = publication.clone();
+        self.job(move |tx| Box::pin(async move { script_set::publish(tx, &publication).await })).await
     }
 
     /// The latest attempts to publish, the newest first.
     pub async fn publications(&self, limit: u32) -> Result<Vec<Publication>, Error> {
-        todo!()
+        script_set::publications(self.readers()?, limit).await
     }
 
     /// A person of the network with their barbershops; none for a guest who never registered.
     pub async fn partner(&self, user: UserId) -> Result<Option<Partner>, Error> {
-        todo!()
+        partner::by_user(self.readers()?, user).await
     }
 
     /// A request by its number.
     pub async fn request(&self, id: RequestId) -> Result<Option<Request>, Error> {
-        todo!()
+        request::by_id(self.readers()?, id).await
     }
 
     /// A person's latest request.
     pub async fn latest_request(&self, user: UserId) -> Result<Option<Request>, Error> {
-        todo!()
+        request::latest(self.readers()?, user).await
     }
 
     /// The requests nobody decided yet, the oldest first.
     pub async fn pending_requests(&self, limit: u32) -> Result<Vec<Request>, Error> {
-        todo!()
+        request::pending(self.readers()?, limit).await
     }
 
     /// Deletes what is older than it need be, in small transactions.
     pub async fn sweep(&self, retention: Retention) -> Result<Swept, Error> {
-        todo!()
+        let now = self.0.clock.now();
+        self.sweep_all(Litter::Instances(now - INSTANCE_SPAN)).await?;
+        Ok(Swept {
+            entries: self.sweep_old(retention.inbox, Litter::Entries).await?,
+            messages: self.sweep_old(retention.outbox, Litter::Messages).await?,
+            conversations: self.sweep_old(retention.conversations, Litter::Conversations).await?,
+            blobs: self.sweep_all(Litter::Blobs).await?,
+        })
     }
 
     /// How the queues stand.
     pub async fn health(&self) -> Result<Health, Error> {
-        todo!()
+        housekeeping::health(self.readers()?).await
     }
+
+    /// The connections for reading.
+    fn readers(&self) -> Result<&Pool, Error> {
+        if self.0.life.is_crashed() { Err(Error::Crashed) } else { Ok(&self.0.readers) }
+    }
+
+    /// The numbers set aside for conversations.
+    fn numbers(&self) -> std::sync::MutexGuard<'_, Range<i64>> {
+        self.0.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a write to the lane's writer and waits until it is on disk.
+    async fn write<T>(
+        &self,
+        lane: LaneId,
+        write: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Write,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let writers = &self.0.writers;
+        let writer = &writers[usize::try_from(lane.0.unsigned_abs()).unwrap_or(0) % writers.len()];
+        if writer.send(write(reply)).await.is_err() {
+            return Err(self.why_silent().await);
+        }
+        match answer.await {
+            Ok(Err(Error::Crashed)) | Err(_) => Err(self.why_silent().await),
+            Ok(result) => result,
+        }
+    }
+
+    /// Has a job done in a transaction of its own.
+    async fn job<T: Send + 'static>(
+        &self,
+        job: impl for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let result = Arc::new(Mutex::new(None));
+        let place = result.clone();
+        let job: Job = Box::new(move |tx| {
+            Box::pin(async move {
+                let value = job(tx).await?;
+                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+                Ok(())
+            })
+        });
+        self.write(LaneId(0), |reply| Write::Job(job, reply)).await?;
+        let value = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(value.expect("a job that succeeded left its value"))
+    }
+
+    /// Why a write got no answer. A crashed store says so only when nothing is left of it, so that another
+    /// may take its place.
+    async fn why_silent(&self) -> Error {
+        if self.0.life.is_crashed() {
+            self.0.life.gone.cancelled().await;
+            return Error::Crashed;
+        }
+        Error::Closed
+    }
+
+    /// Sweeps what is older than `span`.
+    async fn sweep_old(&self, span: Option<Duration>, litter: fn(Timestamp) -> Litter) -> Result<u64, Error> {
+        match span {
+            Some(span) => self.sweep_all(litter(self.0.clock.now() - span)).await,
+            None => Ok(0),
+        }
+    }
+
+    /// Sweeps batch after batch, so that no other write waits for long.
+    async fn sweep_all(&self, litter: Litter) -> Result<u64, Error> {
+        let mut total = 0;
+        loop {
+            let swept = self.job(move |tx| Box::pin(housekeeping::sweep(tx, litter))).await?;
+            total += swept;
+            if swept < housekeeping::BATCH.unsigned_abs() {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("instance", &self.0.me).finish_non_exhaustive()
+    }
+}
+
+/// Starts the writers and returns their queues.
+fn start_writers(
+    settings: &Settings,
+    server: &Server,
+    me: i64,
+    clock: &SharedClock,
+    life: &Arc<Life>,
+    tasks: &TaskTracker,
+) -> Vec<mpsc::Sender<Write>> {
+    let count = match server {
+        Server::Sqlite(_) => 1,
+        Server::Postgres(_) => SERVER_WRITERS,
+    };
+    let start = |_| {
+        let (queue, writes) = mpsc::channel(QUEUE);
+        let writer = Writer {
+            server: server.clone(),
+            me,
+            clock: clock.clone(),
+            crash: settings.crash.clone(),
+            patience: settings.acquire_timeout,
+            life: life.clone(),
+            connection: None,
+        };
+        tasks.spawn(writer.run(writes));
+        queue
+    };
+    (0..count).map(start).collect()
 }

@@ -272,8 +272,8 @@ macro_rules! words {
                 }
             }
 
-            /// Reads the word; `what` names the column in the error.
-            pub(in $crate::store) fn parse(
+            /// Reads the word; `what` names its place in the error.
+            pub fn parse(
                 what: &'static str,
                 word: &str,
             ) -> Result<$name, $crate::store::Error> {

@@ -1,9 +1,12 @@
 //! Messages decided and not yet delivered, in order per chat.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::Json;
+use super::database::{Pool, Rows, Tx};
+use super::{Error, Json};
 use crate::clock::Timestamp;
 use crate::telegram::ChatId;
 
@@ -70,4 +73,141 @@ pub enum Outcome {
         /// Not before this instant.
         not_before: Timestamp,
     },
+}
+
+/// A new message as it is written.
+#[derive(Serialize)]
+struct Decided<'a> {
+    key: &'a str,
+    chat: ChatId,
+    call: &'a Json,
+    created_at: Timestamp,
+}
+
+/// A receipt as it is written; what is none stays as it was.
+#[derive(Serialize)]
+struct Settled {
+    id: MessageId,
+    outcome: Option<&'static str>,
+    done_at: Option<Timestamp>,
+    message_id: Option<i64>,
+    not_before: Option<Timestamp>,
+}
+
+/// A message as it is read.
+#[derive(FromRow)]
+struct Stored {
+    id: i64,
+    key: String,
+    chat_id: i64,
+    call: String,
+    created_at: i64,
+    attempt_count: i64,
+    not_before: i64,
+}
+
+impl From<Stored> for Message {
+    fn from(stored: Stored) -> Message {
+        Message {
+            id: MessageId(stored.id),
+            key: stored.key,
+            chat: ChatId(stored.chat_id),
+            call: Json::stored(stored.call),
+            created_at: Timestamp(stored.created_at),
+            attempt_count: u32::try_from(stored.attempt_count).unwrap_or(u32::MAX),
+            not_before: Timestamp(stored.not_before),
+        }
+    }
+}
+
+/// Messages as rows of [`put`].
+pub(super) fn rows(messages: &[New], created_at: Timestamp) -> Rows {
+    Rows::of(messages.iter().map(|message| Decided {
+        key: &message.key,
+        chat: message.chat,
+        call: &message.call,
+        created_at,
+    }))
+}
+
+/// Keeps messages and returns their numbers by key, in order. [`Error::AlreadyDone`] when a key is taken.
+pub(super) async fn put(tx: &mut Tx, messages: &Rows) -> Result<HashMap<String, MessageId>, Error> {
+    const SQL: &str = "\
+        insert into outbox (key, chat_id, call, created_at)
+        select cast(value ->> 'key' as text), cast(value ->> 'chat' as bigint),
+               cast(value ->> 'call' as text), cast(value ->> 'created_at' as bigint)
+        from json_each($1)
+        where true -- or SQLite takes `on conflict` for a join's condition
+        on conflict (key) do nothing
+        returning id, key";
+    let kept: Vec<(i64, String)> = tx.rows_each("keep messages", SQL, messages).await?;
+    if kept.len() < messages.len() {
+        return Err(Error::AlreadyDone);
+    }
+    Ok(kept.into_iter().map(|(id, key)| (key, MessageId(id))).collect())
+}
+
+/// Writes what became of messages.
+pub(super) async fn settle(tx: &mut Tx, receipts: &[&Receipt], now: Timestamp) -> Result<(), Error> {
+    const SETTLE: &str = "\
+        update outbox
+        set outcome = cast(receipt.value ->> 'outcome' as text),
+            done_at = cast(receipt.value ->> 'done_at' as bigint),
+            message_id = cast(receipt.value ->> 'message_id' as bigint),
+            not_before = coalesce(cast(receipt.value ->> 'not_before' as bigint), outbox.not_before),
+            attempt_count = outbox.attempt_count + 1
+        from json_each($1) as receipt
+        where outbox.id = cast(receipt.value ->> 'id' as bigint) and outbox.done_at is null";
+    const REACHABLE: &str = "\
+        update partner set reachable = 1
+        where reachable = 0 and chat_id in (select cast(value as bigint) from json_each($1))";
+    const UNREACHABLE: &str = "\
+        update partner set reachable = 0
+        where chat_id in (select cast(value as bigint) from json_each($1))";
+    const DROP: &str = "\
+        update outbox set done_at = $2, outcome = 'unreachable'
+        where chat_id in (select cast(value as bigint) from json_each($1)) and done_at is null";
+
+    let settled = Rows::of(receipts.iter().map(|receipt| settled(receipt, now)));
+    tx.run_each("settle messages", SETTLE, &settled).await?;
+    let reached = chats(receipts, |outcome| matches!(outcome, Outcome::Sent { .. }));
+    tx.run_each("mark partners as reachable", REACHABLE, &reached).await?;
+    let lost = chats(receipts, |outcome| matches!(outcome, Outcome::Unreachable));
+    tx.run_each("mark partners as unreachable", UNREACHABLE, &lost).await?;
+    if !lost.is_empty() {
+        tx.run("drop messages", DROP, &[(&lost).into(), now.0.into()]).await?;
+    }
+    Ok(())
+}
+
+/// The messages of a chat that are not delivered, in order.
+pub(super) async fn open(pool: &Pool, chat: ChatId) -> Result<Vec<Message>, Error> {
+    const SQL: &str = "\
+        select id, key, chat_id, call, created_at, attempt_count, not_before
+        from outbox
+        where chat_id = $1 and done_at is null
+        order by id";
+    let open: Vec<Stored> = pool.rows("read the outbox", SQL, &[chat.0.into()]).await?;
+    Ok(open.into_iter().map(Message::from).collect())
+}
+
+/// A receipt as its row.
+fn settled(receipt: &Receipt, now: Timestamp) -> Settled {
+    let open =
+        Settled { id: receipt.message, outcome: None, done_at: None, message_id: None, not_before: None };
+    match receipt.outcome {
+        Outcome::Sent { message_id } => {
+            Settled { outcome: Some("sent"), done_at: Some(now), message_id, ..open }
+        }
+        Outcome::Refused => Settled { outcome: Some("refused"), done_at: Some(now), ..open },
+        Outcome::Unreachable => Settled { outcome: Some("unreachable"), done_at: Some(now), ..open },
+        Outcome::Later { not_before } => Settled { not_before: Some(not_before), ..open },
+    }
+}
+
+/// The chats whose receipts have such an outcome, each once.
+fn chats(receipts: &[&Receipt], such: fn(Outcome) -> bool) -> Rows {
+    let chats: BTreeSet<ChatId> =
+        receipts.iter().filter(|receipt| such(receipt.outcome)).map(|receipt| receipt.chat).collect();
+    Rows::of(chats)
 }

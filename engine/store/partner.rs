@@ -1,6 +1,9 @@
 //! The people of the network and their barbershops.
 
-use super::database::words;
+use sqlx::FromRow;
+
+use super::Error;
+use super::database::{Pool, Tx, words};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
@@ -75,4 +78,103 @@ pub struct Salon {
     pub title: String,
     /// Its city.
     pub city: Option<String>,
+}
+
+/// A person as they are read.
+#[derive(FromRow)]
+struct Stored {
+    chat_id: i64,
+    status: String,
+    name: String,
+    phone: String,
+    username: Option<String>,
+    role: Option<String>,
+    position: Option<String>,
+    reachable: i64,
+    reason: Option<String>,
+    created_at: i64,
+    verified_at: Option<i64>,
+}
+
+/// A person of the network with their barbershops.
+pub(super) async fn by_user(pool: &Pool, user: UserId) -> Result<Option<Partner>, Error> {
+    const SQL: &str = "\
+        select chat_id, status, name, phone, username, role, position, reachable, reason, created_at,
+               verified_at
+        from partner
+        where user_id = $1";
+    let mut found: Vec<Stored> = pool.rows("read a partner", SQL, &[user.0.into()]).await?;
+    let Some(stored) = found.pop() else { return Ok(None) };
+    Ok(Some(Partner {
+        user,
+        chat: ChatId(stored.chat_id),
+        status: Status::parse("partner.status", &stored.status)?,
+        profile: Profile {
+            name: stored.name,
+            phone: stored.phone,
+            username: stored.username,
+            role: stored.role.map(|role| Role::parse("partner.role", &role)).transpose()?,
+            position: stored.position,
+        },
+        reachable: stored.reachable != 0,
+        reason: stored.reason,
+        created_at: Timestamp(stored.created_at),
+        verified_at: stored.verified_at.map(Timestamp),
+        salons: salons(pool, user).await?,
+    }))
+}
+
+/// Makes a person a pending partner, known by what they told.
+pub(super) async fn register(
+    tx: &mut Tx,
+    user: UserId,
+    chat: ChatId,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "\
+        insert into partner (user_id, chat_id, status, name, phone, username, role, position, created_at)
+        values ($1, $2, 'pending', $3, $4, $5, $6, $7, $8)
+        on conflict (user_id) do update
+        set chat_id = excluded.chat_id, status = 'pending', name = excluded.name, phone = excluded.phone,
+            username = excluded.username, role = excluded.role, position = excluded.position,
+            reason = null, verified_at = null";
+    let args = [
+        user.0.into(),
+        chat.0.into(),
+        profile.name.as_str().into(),
+        profile.phone.as_str().into(),
+        profile.username.as_deref().into(),
+        profile.role.map(Role::as_str).into(),
+        profile.position.as_deref().into(),
+        now.0.into(),
+    ];
+    tx.run("register a partner", SQL, &args).await.map(drop)
+}
+
+/// Lets a person in.
+pub(super) async fn verify(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), Error> {
+    const SQL: &str = "\
+        update partner set status = 'verified', reason = null, verified_at = $2 where user_id = $1";
+    tx.run("verify a partner", SQL, &[user.0.into(), now.0.into()]).await.map(drop)
+}
+
+/// Does not let a person in.
+pub(super) async fn reject(tx: &mut Tx, user: UserId, reason: &str) -> Result<(), Error> {
+    const SQL: &str = "\
+        update partner set status = 'rejected', reason = $2, verified_at = null where user_id = $1";
+    tx.run("reject a partner", SQL, &[user.0.into(), reason.into()]).await.map(drop)
+}
+
+/// A person's barbershops, by title.
+async fn salons(pool: &Pool, user: UserId) -> Result<Vec<Salon>, Error> {
+    const SQL: &str = "\
+        select salon.id, salon.title, salon.city
+        from partner_salon
+        join salon on salon.id = partner_salon.salon_id
+        where partner_salon.user_id = $1
+        order by salon.title_folded, salon.id";
+    let salons: Vec<(i64, String, Option<String>)> =
+        pool.rows("read a partner's barbershops", SQL, &[user.0.into()]).await?;
+    Ok(salons.into_iter().map(|(id, title, city)| Salon { id, title, city }).collect())
 }

@@ -1,13 +1,16 @@
 //! What people ask of the head office, and who decided how: registrations and further barbershops.
 
-use super::Json;
-use super::database::words;
-use super::partner;
+use serde::Serialize;
+use serde_json::json;
+use sqlx::FromRow;
+
+use super::database::{Arg, Pool, Tx, words};
+use super::{Error, Json, inbox, partner};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
 /// The number of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RequestId(pub i64);
 
@@ -111,4 +114,179 @@ pub enum Decision {
         /// What the person is told.
         reason: String,
     },
+}
+
+/// What a change answers, and the entries it brings about.
+#[derive(Debug)]
+pub(super) struct Effect {
+    pub answer: Json,
+    pub events: Vec<inbox::New>,
+}
+
+/// A request as it is read.
+#[derive(FromRow)]
+struct Stored {
+    id: i64,
+    kind: String,
+    user_id: i64,
+    chat_id: i64,
+    body: String,
+    status: String,
+    reason: Option<String>,
+    decided_by: Option<i64>,
+    decided_by_name: Option<String>,
+    decided_at: Option<i64>,
+    created_at: i64,
+}
+
+impl TryFrom<Stored> for Request {
+    type Error = Error;
+
+    fn try_from(stored: Stored) -> Result<Request, Error> {
+        Ok(Request {
+            id: RequestId(stored.id),
+            kind: Kind::parse("request.kind", &stored.kind)?,
+            user: UserId(stored.user_id),
+            chat: ChatId(stored.chat_id),
+            body: Json::stored(stored.body),
+            status: Status::parse("request.status", &stored.status)?,
+            reason: stored.reason,
+            decided_by: stored.decided_by.map(UserId),
+            decided_by_name: stored.decided_by_name,
+            decided_at: stored.decided_at.map(Timestamp),
+            created_at: Timestamp(stored.created_at),
+        })
+    }
+}
+
+/// Makes a change within a turn's transaction.
+pub(super) async fn apply(tx: &mut Tx, change: &Change, now: Timestamp) -> Result<Effect, Error> {
+    match change {
+        Change::Submit(submission) => submit(tx, submission, now).await,
+        Change::Decide { request, decision, by, by_name } => {
+            decide(tx, *request, decision, (*by, by_name), now).await
+        }
+    }
+}
+
+/// A request by its number.
+pub(super) async fn by_id(pool: &Pool, id: RequestId) -> Result<Option<Request>, Error> {
+    const SQL: &str = "\
+        select id, kind, user_id, chat_id, body, status, reason, decided_by, decided_by_name, decided_at,
+               created_at
+        from request
+        where id = $1";
+    Ok(many(pool, SQL, &[id.0.into()]).await?.pop())
+}
+
+/// A person's latest request.
+pub(super) async fn latest(pool: &Pool, user: UserId) -> Result<Option<Request>, Error> {
+    const SQL: &str = "\
+        select id, kind, user_id, chat_id, body, status, reason, decided_by, decided_by_name, decided_at,
+               created_at
+        from request
+        where user_id = $1
+        order by id desc
+        limit 1";
+    Ok(many(pool, SQL, &[user.0.into()]).await?.pop())
+}
+
+/// The requests nobody decided yet, the oldest first.
+pub(super) async fn pending(pool: &Pool, limit: u32) -> Result<Vec<Request>, Error> {
+    const SQL: &str = "\
+        select id, kind, user_id, chat_id, body, status, reason, decided_by, decided_by_name, decided_at,
+               created_at
+        from request
+        where status = 'pending'
+        order by id
+        limit $1";
+    many(pool, SQL, &[i64::from(limit).into()]).await
+}
+
+/// Makes a request, unless the person has one pending.
+async fn submit(tx: &mut Tx, submission: &Submission, now: Timestamp) -> Result<Effect, Error> {
+    const INSERT: &str = "\
+        insert into request (kind, user_id, chat_id, body, status, created_at)
+        values ($1, $2, $3, $4, 'pending', $5)
+        on conflict (user_id) where status = 'pending' do nothing
+        returning id";
+    const PENDING: &str = "select id from request where user_id = $1 and status = 'pending'";
+    let Submission { kind, user, chat, body, profile, staff } = submission;
+    let args = [kind.as_str().into(), user.0.into(), chat.0.into(), body.as_str().into(), now.0.into()];
+    let made: Vec<(i64,)> = tx.rows("make a request", INSERT, &args).await?;
+    let Some(&(id,)) = made.first() else {
+        let pending: Vec<(i64,)> = tx.rows("find a request", PENDING, &[user.0.into()]).await?;
+        let id = pending.first().map(|(id,)| id);
+        return Ok(Effect { answer: json!({ "id": id, "already": true }).into(), events: Vec::new() });
+    };
+    match kind {
+        Kind::Registration => partner::register(tx, *user, *chat, profile, now).await?,
+        Kind::AddSalon => {} // Whoever asks for a second barbershop is a partner already.
+    }
+    let told = staff.map(|staff| event(staff, "request.submitted", id, json!({ "request": id })));
+    Ok(Effect { answer: json!({ "id": id }).into(), events: told.into_iter().collect() })
+}
+
+/// Decides a request, if it is the first to.
+async fn decide(
+    tx: &mut Tx,
+    id: RequestId,
+    decision: &Decision,
+    (by, by_name): (UserId, &str),
+    now: Timestamp,
+) -> Result<Effect, Error> {
+    const DECIDE: &str = "\
+        update request
+        set status = $2, reason = $3, decided_by = $4, decided_by_name = $5, decided_at = $6
+        where id = $1 and status = 'pending'
+        returning kind, user_id, chat_id";
+    let (status, reason) = match decision {
+        Decision::Approve => (Status::Approved, None),
+        Decision::Reject { reason } => (Status::Rejected, Some(reason.as_str())),
+    };
+    let args =
+        [id.0.into(), status.as_str().into(), reason.into(), by.0.into(), by_name.into(), now.0.into()];
+    let decided: Vec<(String, i64, i64)> = tx.rows("decide a request", DECIDE, &args).await?;
+    let Some((kind, user, chat)) = decided.into_iter().next() else {
+        return Ok(Effect { answer: decided_before(tx, id).await?, events: Vec::new() });
+    };
+    match (Kind::parse("request.kind", &kind)?, reason) {
+        (Kind::Registration, None) => partner::verify(tx, UserId(user), now).await?,
+        (Kind::Registration, Some(reason)) => partner::reject(tx, UserId(user), reason).await?,
+        (Kind::AddSalon, _) => {} // The person stays what they are.
+    }
+    let name = match decision {
+        Decision::Approve => "request.approved",
+        Decision::Reject { .. } => "request.rejected",
+    };
+    Ok(Effect {
+        answer: json!({ "done": true, "decision": status.as_str(), "user_id": user }).into(),
+        events: vec![event(ChatId(chat), name, id.0, json!({ "request": id.0, "reason": reason }))],
+    })
+}
+
+/// What whoever decides second is told.
+async fn decided_before(tx: &mut Tx, id: RequestId) -> Result<Json, Error> {
+    const SQL: &str = "select status, decided_by_name from request where id = $1";
+    let found: Vec<(String, Option<String>)> = tx.rows("find a decision", SQL, &[id.0.into()]).await?;
+    Ok(match found.first() {
+        Some((decision, by)) => json!({ "done": false, "decision": decision, "by": by }).into(),
+        None => json!({ "done": false, "unknown": true }).into(),
+    })
+}
+
+/// Tells a chat's flows of something that happens once to a request.
+fn event(chat: ChatId, name: &str, request: i64, data: serde_json::Value) -> inbox::New {
+    inbox::New {
+        source: String::from("event"),
+        key: format!("{name}:{request}"),
+        lane: chat.into(),
+        body: json!({ "event": name, "data": data }).into(),
+    }
+}
+
+/// Reads requests.
+async fn many(pool: &Pool, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Request>, Error> {
+    let requests: Vec<Stored> = pool.rows("read requests", sql, args).await?;
+    requests.into_iter().map(Request::try_from).collect()
 }

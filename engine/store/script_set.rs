@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::database::words;
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::Error;
+use super::database::{Pool, Rows, Tx, words};
 use crate::clock::Timestamp;
 
 /// The content hash of a script set.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SetHash(pub String);
 
@@ -42,4 +46,77 @@ pub struct Publication {
     pub result: Verdict,
     /// What staff are told.
     pub report: String,
+}
+
+/// A file as it is written.
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
+    body: &'a str,
+}
+
+/// An attempt to publish as it is read.
+#[derive(FromRow)]
+struct Stored {
+    set_hash: Option<String>,
+    at: i64,
+    result: String,
+    report: String,
+}
+
+/// Keeps a set, unless it is kept already.
+pub(super) async fn put(tx: &mut Tx, set: &ScriptSet, now: Timestamp) -> Result<(), Error> {
+    const SET: &str = "\
+        insert into script_set (hash, rhai_version, built_at)
+        values ($1, $2, $3)
+        on conflict (hash) do nothing";
+    const FILES: &str = "\
+        insert into script_file (set_hash, path, body)
+        select $2, cast(value ->> 'path' as text), cast(value ->> 'body' as text)
+        from json_each($1)";
+    let hash = set.hash.0.as_str();
+    let args = [hash.into(), set.rhai_version.as_str().into(), now.0.into()];
+    if tx.run("keep a script set", SET, &args).await? == 0 {
+        return Ok(());
+    }
+    let files = Rows::of(set.files.iter().map(|(path, body)| File { path, body }));
+    tx.run("keep scripts", FILES, &[(&files).into(), hash.into()]).await.map(drop)
+}
+
+/// Reads a set.
+pub(super) async fn load(pool: &Pool, hash: &SetHash) -> Result<Option<ScriptSet>, Error> {
+    const SET: &str = "select rhai_version from script_set where hash = $1";
+    const FILES: &str = "select path, body from script_file where set_hash = $1";
+    let args = [hash.0.as_str().into()];
+    let Some((rhai_version,)) = pool.rows("read a script set", SET, &args).await?.pop() else {
+        return Ok(None);
+    };
+    let files: Vec<(String, String)> = pool.rows("read scripts", FILES, &args).await?;
+    Ok(Some(ScriptSet { hash: hash.clone(), rhai_version, files: files.into_iter().collect() }))
+}
+
+/// Notes an attempt to publish.
+pub(super) async fn publish(tx: &mut Tx, publication: &Publication) -> Result<(), Error> {
+    const SQL: &str = "insert into publication (set_hash, at, result, report) values ($1, $2, $3, $4)";
+    let set = publication.set.as_ref().map(|hash| hash.0.as_str());
+    let Publication { at, result, report, .. } = publication;
+    let args = [set.into(), at.0.into(), result.as_str().into(), report.as_str().into()];
+    tx.run("note a publication", SQL, &args).await.map(drop)
+}
+
+/// The latest attempts to publish, the newest first.
+pub(super) async fn publications(pool: &Pool, limit: u32) -> Result<Vec<Publication>, Error> {
+    const SQL: &str = "select set_hash, at, result, report from publication order by id desc limit $1";
+    let latest: Vec<Stored> = pool.rows("read publications", SQL, &[i64::from(limit).into()]).await?;
+    latest.into_iter().map(publication).collect()
+}
+
+/// An attempt to publish as it was noted.
+fn publication(stored: Stored) -> Result<Publication, Error> {
+    Ok(Publication {
+        set: stored.set_hash.map(SetHash),
+        at: Timestamp(stored.at),
+        result: Verdict::parse("publication.result", &stored.result)?,
+        report: stored.report,
+    })
 }

@@ -1,9 +1,11 @@
 //! What one turn of a conversation writes, whole or not at all.
 
 use super::conversation::{self, ConversationId};
+use super::database::Rows;
 use super::journal::{self, StepNo};
 use super::request::Change;
-use super::{Json, Lease, inbox, outbox, timer};
+use super::{Error, Json, Lease, inbox, outbox, timer};
+use crate::clock::Timestamp;
 
 /// Everything a turn, or a part of it, decided. It is committed whole, and only under a valid lease.
 #[derive(Clone, Debug)]
@@ -66,4 +68,53 @@ pub struct Committed {
     pub answer: Option<Json>,
     /// Entries accepted for other lanes, those of the local change included.
     pub entries: Vec<inbox::Entry>,
+}
+
+/// A turn as its rows: written by whoever commits it, so that the writer has only to join texts.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub lease: Lease,
+    pub finish: Option<inbox::EntryId>,
+    pub conversations: conversation::Records,
+    pub forget: Rows,
+    pub journal: journal::Records,
+    pub messages: Vec<outbox::New>,
+    pub message_rows: Rows,
+    pub stop_timers: Rows,
+    pub timers: Rows,
+    pub events: Vec<inbox::New>,
+    pub event_rows: Rows,
+    pub local: Option<Local>,
+    pub limits: journal::Limits,
+    pub at: Timestamp,
+}
+
+impl Prepared {
+    /// Writes the rows. Errors: [`Error::TooLarge`].
+    pub fn of(turn: Turn, limits: journal::Limits, at: Timestamp) -> Result<Prepared, Error> {
+        let mut conversations = conversation::Records::default();
+        for row in &turn.conversations {
+            conversations.push(row);
+        }
+        let mut journal = journal::Records::default();
+        for row in &turn.journal {
+            journal.push(row, limits)?;
+        }
+        Ok(Prepared {
+            lease: turn.lease,
+            finish: turn.finish,
+            conversations,
+            forget: Rows::of(turn.forget),
+            journal,
+            message_rows: outbox::rows(&turn.messages, at),
+            messages: turn.messages,
+            stop_timers: Rows::of(turn.stop_timers),
+            timers: Rows::of(turn.timers),
+            event_rows: inbox::rows(&turn.events, at),
+            events: turn.events,
+            local: turn.local,
+            limits,
+            at,
+        })
+    }
 }

@@ -1,0 +1,137 @@
+//! How the databases are opened, and brought to this version.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+
+use super::Error;
+use super::database::Pool;
+use super::settings::{DatabaseUrl, Settings};
+use super::writer::Server;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Readers of a SQLite file: more would wait for the same disk.
+const SQLITE_READERS: u32 = 4;
+
+/// An idle connection to a server is closed after this long.
+const IDLE: Duration = Duration::from_mins(10);
+
+/// Takes the lock that keeps other processes from a SQLite file, and makes its folder. None for a server.
+pub(super) fn lock(settings: &Settings) -> Result<Option<File>, Error> {
+    let DatabaseUrl::Sqlite(database) = &settings.url else { return Ok(None) };
+    let path = beside(database, ".lock");
+    let failed = |source: io::Error| Error::Folder { path: path.clone(), source: Arc::new(source) };
+    if let Some(folder) = database.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { path: database.clone() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Where the database is, in the driver's words.
+pub(super) fn server(settings: &Settings) -> Result<Server, Error> {
+    match &settings.url {
+        DatabaseUrl::Sqlite(path) => Ok(Server::Sqlite(
+            SqliteConnectOptions::new()
+                .filename(path)
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(settings.busy_timeout)
+                .optimize_on_close(true, None),
+        )),
+        DatabaseUrl::Postgres(url) => PgConnectOptions::from_str(url.expose_secret())
+            .map(|options| Server::Postgres(options.application_name("borodach")))
+            .map_err(|source| Error::of("be reached as DATABASE_URL says", source)),
+    }
+}
+
+/// Opens the connections for reading.
+pub(super) async fn readers(settings: &Settings, server: &Server) -> Result<Pool, Error> {
+    let kept = usize::try_from(settings.kept).unwrap_or(usize::MAX);
+    match server {
+        Server::Sqlite(options) => SqlitePoolOptions::new()
+            .max_connections(settings.most.min(SQLITE_READERS))
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_with(options.clone())
+            .await
+            .map(Pool::Sqlite),
+        Server::Postgres(options) => {
+            // The pool is known to its own hook only after it is made.
+            let made: Arc<std::sync::OnceLock<sqlx::PgPool>> = Arc::default();
+            let known = made.clone();
+            let pool = PgPoolOptions::new()
+                .max_connections(settings.most)
+                .max_lifetime(settings.lifetime)
+                .idle_timeout(IDLE)
+                .test_before_acquire(true)
+                .acquire_timeout(settings.acquire_timeout)
+                .after_release(move |_, _| {
+                    let keep = known.get().is_none_or(|pool| pool.num_idle() < kept);
+                    Box::pin(async move { Ok(keep) })
+                })
+                .connect_with(options.clone())
+                .await;
+            pool.map(|pool| Pool::Postgres(made.get_or_init(|| pool).clone()))
+        }
+    }
+    .map_err(|source| Error::of("connect", source))
+}
+
+/// Applies the migrations that are missing and names them, in order.
+pub(super) async fn migrate(server: &Server) -> Result<Vec<String>, Error> {
+    match server {
+        Server::Sqlite(options) => apply(&SQLITE, options).await,
+        Server::Postgres(options) => apply(&POSTGRES, options).await,
+    }
+}
+
+async fn apply<O>(migrator: &Migrator, options: &O) -> Result<Vec<String>, Error>
+where
+    O: ConnectOptions,
+    O::Connection: Migrate + Sized,
+{
+    let mut connection = options.connect().await.map_err(|source| Error::of("connect", source))?;
+    let before = applied(migrator, &mut connection).await.map_err(migration)?;
+    migrator.run_direct(None, &mut connection, false).await.map_err(migration)?;
+    // The migrations are written; a connection that does not close in order changes nothing.
+    let _ = connection.close().await;
+    let added = migrator.iter().filter(|known| !before.contains(&known.version));
+    Ok(added.map(|known| format!("{:04} {}", known.version, known.description)).collect())
+}
+
+/// The versions that are applied already.
+async fn applied<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<Vec<i64>, MigrateError> {
+    connection.ensure_migrations_table(&migrator.table_name).await?;
+    let applied = connection.list_applied_migrations(&migrator.table_name).await?;
+    Ok(applied.into_iter().map(|migration| migration.version).collect())
+}
+
+fn migration(source: MigrateError) -> Error {
+    Error::Migration { source: Arc::new(source) }
+}
+
+/// The path with something added to its last name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

@@ -1,0 +1,732 @@
+//! Facts about the store, each on both databases by one body.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use borodach::clock::{ManualClock, SharedClock, Timestamp};
+use borodach::store::housekeeping::Retention;
+use borodach::store::inbox::{self, EntryId};
+use borodach::store::journal::{self, StepNo};
+use borodach::store::partner::{Profile, Role};
+use borodach::store::request::{Change, Decision, Kind, RequestId, Submission};
+use borodach::store::script_set::{ScriptSet, SetHash};
+use borodach::store::{
+    ConversationId, CrashHook, CrashPoint, DatabaseUrl, Error, Json, LaneId, Lease, Local, Settings, Store,
+    Turn, Verdict, Wakeup, conversation, outbox, partner, timer,
+};
+use borodach::telegram::{ChatId, UserId};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+const START: Timestamp = Timestamp(1_700_000_000_000);
+const ANNA: i64 = 7;
+const BORIS: i64 = 8;
+const STAFF: i64 = -100;
+
+/// Writes the two tests of one fact: on SQLite, and on PostgreSQL when there is a server.
+macro_rules! facts {
+    ($($(#[$about:meta])* async fn $name:ident($base:ident: &Base) $body:block)+) => {
+        $(
+            mod $name {
+                use super::*;
+
+                async fn fact($base: &Base) $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn sqlite() {
+                    let base = Base::sqlite();
+                    fact(&base).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[ignore = "needs PostgreSQL"]
+                async fn postgres() {
+                    let base = Base::postgres(stringify!($name)).await;
+                    fact(&base).await;
+                    base.drop().await;
+                }
+            }
+        )+
+    };
+}
+
+facts! {
+    async fn a_known_update_vanishes(base: &Base) {
+        let store = base.open().await;
+        let first = store.accept(vec![update(1, ANNA), update(2, ANNA), update(1, ANNA)]).await.unwrap();
+        assert_eq!(keys(&first), ["1", "2"]);
+        assert!(first[0].id < first[1].id);
+        let second = store.accept(vec![update(2, ANNA), update(3, BORIS)]).await.unwrap();
+        assert_eq!(keys(&second), ["3"]);
+        let open = store.open_entries(LaneId(ANNA)).await.unwrap();
+        assert_eq!(open, first);
+        assert_eq!(open[0].received_at, START);
+        store.close().await;
+    }
+
+    async fn writes_of_many_chats_share_a_transaction(base: &Base) {
+        let commits = Arc::new(AtomicU64::new(0));
+        let counter = commits.clone();
+        let store = base.open_with(move |point| {
+            if let CrashPoint::Before(_) = point { counter.fetch_add(1, Ordering::Relaxed); }
+            false
+        }).await;
+        let leases = futures::future::join_all((1..=100).map(|chat| store.lease(LaneId(chat)))).await;
+        let entries: Vec<_> = (1..=100).map(|chat| update(chat, chat)).collect();
+        let entries = store.accept(entries).await.unwrap();
+        store.put_set(&set()).await.unwrap();
+        let before = commits.load(Ordering::Relaxed);
+        let turns = leases.into_iter().zip(&entries).map(|(lease, entry)| {
+            let lease = lease.unwrap().unwrap();
+            let turn = Turn {
+                finish: Some(entry.id),
+                conversations: vec![talk(entry.lane.0, entry.lane.0)],
+                journal: vec![step(entry.lane.0, 0, Some(json!("да")))],
+                messages: vec![message(entry.lane.0, "1"), message(entry.lane.0, "2")],
+                ..Turn::new(lease)
+            };
+            store.commit(turn)
+        });
+        for committed in futures::future::join_all(turns).await {
+            let messages = committed.unwrap().messages;
+            assert!(messages[0].id < messages[1].id);
+            assert!(messages[0].key < messages[1].key);
+        }
+        assert!(commits.load(Ordering::Relaxed) - before <= 20, "100 turns took too many commits");
+        assert_eq!(store.health().await.unwrap().open_entries, 0);
+        store.close().await;
+    }
+
+    async fn a_stale_lease_writes_nothing_and_spares_its_neighbours(base: &Base) {
+        let store = base.open().await;
+        let old = lease(&store, ANNA).await;
+        let new = lease(&store, ANNA).await;
+        let boris = lease(&store, BORIS).await;
+        let stale = Turn { messages: vec![message(ANNA, "stale")], ..Turn::new(old) };
+        let good = Turn { messages: vec![message(BORIS, "good")], ..Turn::new(boris) };
+        let (stale, good) = tokio::join!(store.commit(stale), store.commit(good));
+        let error = stale.unwrap_err();
+        assert!(matches!(error, Error::StaleLease { lane: LaneId(ANNA) }), "{error}");
+        assert_eq!(error.verdict(), Verdict::LetGo);
+        assert_eq!(good.unwrap().messages.len(), 1);
+        assert!(store.open_messages(ChatId(ANNA)).await.unwrap().is_empty());
+        store.commit(Turn { messages: vec![message(ANNA, "new")], ..Turn::new(new) }).await.unwrap();
+        store.close().await;
+    }
+
+    async fn a_guilty_turn_fails_alone(base: &Base) {
+        let store = base.open().await;
+        store.put_set(&set()).await.unwrap();
+        let (anna, boris) = (lease(&store, ANNA).await, lease(&store, BORIS).await);
+        let unknown = conversation::Row { set: SetHash("none".into()), ..talk(1, ANNA) };
+        let guilty = Turn { conversations: vec![unknown], ..Turn::new(anna) };
+        let good = Turn { conversations: vec![talk(2, BORIS)], ..Turn::new(boris) };
+        let (guilty, good) = tokio::join!(store.commit(guilty), store.commit(good));
+        assert_eq!(guilty.unwrap_err().verdict(), Verdict::GiveUp);
+        good.unwrap();
+        assert!(awaited(&store, BORIS).await.is_some());
+        store.close().await;
+    }
+
+    async fn a_person_answers_one_question_at_a_time(base: &Base) {
+        let store = base.open().await;
+        store.put_set(&set()).await.unwrap();
+        let lease = lease(&store, ANNA).await;
+        store.commit(Turn { conversations: vec![talk(1, ANNA)], ..Turn::new(lease) }).await.unwrap();
+        let second = Turn { conversations: vec![talk(2, ANNA)], ..Turn::new(lease) };
+        let error = store.commit(second).await.unwrap_err();
+        assert!(matches!(error, Error::AlreadyAwaiting), "{error}");
+        let left = conversation::Row { status: conversation::Status::Cancelled, ..talk(1, ANNA) };
+        let instead = Turn { conversations: vec![talk(2, ANNA), left], ..Turn::new(lease) };
+        store.commit(instead).await.unwrap();
+        assert_eq!(awaited(&store, ANNA).await.unwrap().row.id, ConversationId(2));
+        assert_eq!(store.running_by_set().await.unwrap(), BTreeMap::from([(set().hash, 1)]));
+        store.close().await;
+    }
+
+    async fn back_forgets_the_steps_from_a_point_on(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let journal = (0..4).map(|no| step(1, no, Some(json!(no)))).collect();
+        store.commit(Turn { journal, ..Turn::new(lease) }).await.unwrap();
+        let again = step(1, 2, Some(json!("иначе")));
+        let back = Turn {
+            forget: vec![(ConversationId(1), StepNo(2))],
+            journal: vec![again.clone()],
+            ..Turn::new(lease)
+        };
+        store.commit(back).await.unwrap();
+        let journal = awaited(&store, ANNA).await.unwrap().journal;
+        assert_eq!(journal, [step(1, 0, Some(json!(0))), step(1, 1, Some(json!(1))), again]);
+        store.close().await;
+    }
+
+    async fn an_intent_gets_its_answer_once(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let intent = journal::Row { request: Some(json!({"text": "вывеска"}).into()), ..step(1, 0, None) };
+        store.commit(Turn { journal: vec![intent.clone()], ..Turn::new(lease) }).await.unwrap();
+        assert_eq!(awaited(&store, ANNA).await.unwrap().journal, [intent.clone()]);
+        let done = step(1, 0, Some(json!({"id": 5})));
+        store.commit(Turn { journal: vec![done.clone()], ..Turn::new(lease) }).await.unwrap();
+        let error = store.commit(Turn { journal: vec![done.clone()], ..Turn::new(lease) }).await.unwrap_err();
+        assert!(matches!(error, Error::AlreadyDone), "{error}");
+        let kept = journal::Row { request: intent.request, ..done };
+        assert_eq!(awaited(&store, ANNA).await.unwrap().journal, [kept]);
+        store.close().await;
+    }
+
+    async fn a_large_answer_is_kept_once_and_a_huge_one_is_refused(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let large = json!("ж".repeat(100_000));
+        let journal = vec![step(1, 0, Some(large.clone())), step(1, 1, Some(large.clone()))];
+        store.commit(Turn { journal: journal.clone(), ..Turn::new(lease) }).await.unwrap();
+        assert_eq!(awaited(&store, ANNA).await.unwrap().journal, journal);
+        assert_eq!(base.count("select count(*) from blob").await, 1);
+        let huge = step(1, 2, Some(json!("ж".repeat(600_000))));
+        let error = store.commit(Turn { journal: vec![huge], ..Turn::new(lease) }).await.unwrap_err();
+        assert!(matches!(error, Error::TooLarge { limit_bytes: 1_048_576, .. }), "{error}");
+        let forget = vec![(ConversationId(1), StepNo(0))];
+        store.commit(Turn { forget, ..Turn::new(lease) }).await.unwrap();
+        assert_eq!(store.sweep(KEEP).await.unwrap().blobs, 1);
+        store.close().await;
+    }
+
+    async fn a_timer_fires_once(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let timers = vec![timer(1, 0, 10), timer(1, 1, 5), timer(1, 2, 60)];
+        store.commit(Turn { timers, ..Turn::new(lease) }).await.unwrap();
+        assert_eq!(store.next_fire().await.unwrap(), Some(after(5)));
+        let (one, other) = tokio::join!(store.fire(after(10), 10), store.fire(after(10), 10));
+        let mut fired = one.unwrap();
+        fired.extend(other.unwrap());
+        assert_eq!(keys(&fired), ["1-1-limit-1700000005000", "1-0-limit-1700000010000"]);
+        let body: Value = fired[0].body.read().unwrap();
+        assert_eq!(body["user"], ANNA);
+        let again = Turn {
+            stop_timers: vec![ConversationId(1)],
+            timers: vec![timer(1, 1, 7)],
+            ..Turn::new(lease)
+        };
+        store.commit(again).await.unwrap();
+        assert_eq!(keys(&store.fire(after(100), 10).await.unwrap()), ["1-1-limit-1700000007000"]);
+        store.close().await;
+    }
+
+    async fn the_first_decision_stands(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let (answer, entries) = change(&store, lease, 0, submission()).await;
+        assert_eq!(answer, json!({"id": 1}));
+        assert_eq!(entries[0].lane, LaneId(STAFF));
+        let told: Value = entries[0].body.read().unwrap();
+        assert_eq!(told, json!({"event": "request.submitted", "data": {"request": 1}}));
+        let (answer, entries) = change(&store, lease, 1, submission()).await;
+        assert_eq!(answer, json!({"id": 1, "already": true}));
+        assert!(entries.is_empty());
+        assert_eq!(store.partner(UserId(ANNA)).await.unwrap().unwrap().status, partner::Status::Pending);
+
+        let (answer, entries) = change(&store, lease, 2, decide(1, Decision::Approve, "Ольга")).await;
+        assert_eq!(answer, json!({"done": true, "decision": "approved", "user_id": ANNA}));
+        assert_eq!((entries[0].key.as_str(), entries[0].lane), ("request.approved:1", LaneId(ANNA)));
+        let reject = Decision::Reject { reason: "нет такого".into() };
+        let (answer, entries) = change(&store, lease, 3, decide(1, reject.clone(), "Пётр")).await;
+        assert_eq!(answer, json!({"done": false, "decision": "approved", "by": "Ольга"}));
+        assert!(entries.is_empty());
+        let (answer, _) = change(&store, lease, 4, decide(99, reject, "Пётр")).await;
+        assert_eq!(answer, json!({"done": false, "unknown": true}));
+
+        let anna = store.partner(UserId(ANNA)).await.unwrap().unwrap();
+        assert_eq!((anna.status, anna.verified_at), (partner::Status::Verified, Some(START)));
+        assert_eq!(anna.profile.role, Some(Role::Owner));
+        let journal = awaited(&store, ANNA).await.unwrap().journal;
+        assert_eq!(journal[1].answer, Some(json!({"id": 1, "already": true}).into()));
+        assert_eq!(
+            store.latest_request(UserId(ANNA)).await.unwrap(),
+            store.request(RequestId(1)).await.unwrap()
+        );
+        store.close().await;
+    }
+
+    async fn a_repeated_turn_is_recognised(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let entry = store.accept(vec![update(1, ANNA)]).await.unwrap().remove(0);
+        let turn = Turn { messages: vec![message(ANNA, "1")], ..answering(lease, entry.id) };
+        store.commit(turn.clone()).await.unwrap();
+        let error = store.commit(turn).await.unwrap_err();
+        assert!(matches!(error, Error::AlreadyDone), "{error}");
+        assert_eq!(error.verdict(), Verdict::Reload);
+        let same_message = Turn { messages: vec![message(ANNA, "1")], ..Turn::new(lease) };
+        assert!(matches!(store.commit(same_message).await, Err(Error::AlreadyDone)));
+        assert_eq!(store.open_messages(ChatId(ANNA)).await.unwrap().len(), 1);
+        store.close().await;
+    }
+
+    async fn a_crash_before_the_commit_loses_the_turn_and_only_it(base: &Base) {
+        let (entry, turn) = crash_at(base, |number| CrashPoint::Before(number)).await;
+        let store = base.open().await;
+        assert_eq!(store.orphans(10).await.unwrap(), [LaneId(ANNA)]);
+        let turn = Turn { lease: lease(&store, ANNA).await, ..turn };
+        assert_eq!(store.open_entries(LaneId(ANNA)).await.unwrap(), [entry]);
+        assert_eq!(store.commit(turn).await.unwrap().messages.len(), 1);
+        store.close().await;
+    }
+
+    async fn a_crash_after_the_commit_keeps_the_turn_and_repeating_it_is_harmless(base: &Base) {
+        let (_, turn) = crash_at(base, |number| CrashPoint::After(number)).await;
+        let store = base.open().await;
+        let turn = Turn { lease: lease(&store, ANNA).await, ..turn };
+        assert!(matches!(store.commit(turn).await, Err(Error::AlreadyDone)));
+        assert!(store.open_entries(LaneId(ANNA)).await.unwrap().is_empty());
+        assert_eq!(store.open_messages(ChatId(ANNA)).await.unwrap().len(), 1);
+        store.close().await;
+    }
+
+    async fn receipts_settle_messages(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        change(&store, lease, 0, submission()).await;
+        let messages = ["1", "2", "3", "4"].map(|key| message(ANNA, key)).to_vec();
+        let messages = store.commit(Turn { messages, ..Turn::new(lease) }).await.unwrap().messages;
+        let settle = |at: usize, outcome| {
+            let (message, chat) = (messages[at].id, messages[at].chat);
+            store.settle(outbox::Receipt { message, chat, outcome })
+        };
+        settle(0, outbox::Outcome::Sent { message_id: Some(55) }).await.unwrap();
+        settle(1, outbox::Outcome::Later { not_before: after(3) }).await.unwrap();
+        let open = store.open_messages(ChatId(ANNA)).await.unwrap();
+        assert_eq!(open.len(), 3);
+        assert_eq!((open[0].attempt_count, open[0].not_before), (1, after(3)));
+        settle(1, outbox::Outcome::Unreachable).await.unwrap();
+        assert!(store.open_messages(ChatId(ANNA)).await.unwrap().is_empty());
+        assert!(!store.partner(UserId(ANNA)).await.unwrap().unwrap().reachable);
+        assert_eq!(base.count("select count(*) from outbox where outcome = 'unreachable'").await, 3);
+        let again = store.commit(Turn { messages: vec![message(ANNA, "5")], ..Turn::new(lease) }).await;
+        let message = again.unwrap().messages[0].id;
+        let outcome = outbox::Outcome::Sent { message_id: None };
+        store.settle(outbox::Receipt { message, chat: ChatId(ANNA), outcome }).await.unwrap();
+        assert!(store.partner(UserId(ANNA)).await.unwrap().unwrap().reachable);
+        store.close().await;
+    }
+
+    async fn sweeping_spares_what_is_open(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let entries = store.accept(vec![update(1, ANNA), update(2, ANNA)]).await.unwrap();
+        store.commit(answering(lease, entries[0].id)).await.unwrap();
+        let ended = conversation::Row { status: conversation::Status::Finished, ..talk(1, ANNA) };
+        store.commit(Turn { conversations: vec![ended], ..Turn::new(lease) }).await.unwrap();
+        assert_eq!(store.sweep(KEEP).await.unwrap().entries, 0);
+        base.clock.turn(Duration::from_secs(3600));
+        let swept = store.sweep(KEEP).await.unwrap();
+        assert_eq!((swept.entries, swept.messages, swept.conversations), (1, 0, 1));
+        assert_eq!(store.open_entries(LaneId(ANNA)).await.unwrap(), entries[1..]);
+        assert_eq!(base.count("select count(*) from journal").await, 0);
+        store.close().await;
+    }
+
+    async fn script_sets_come_back_as_they_were(base: &Base) {
+        let store = base.open().await;
+        store.put_set(&set()).await.unwrap();
+        store.put_set(&set()).await.unwrap();
+        assert_eq!(store.load_set(&set().hash).await.unwrap(), Some(set()));
+        assert_eq!(store.load_set(&SetHash("none".into())).await.unwrap(), None);
+        store.close().await;
+    }
+
+    async fn numbers_of_conversations_never_repeat(base: &Base) {
+        let mut seen = BTreeSet::new();
+        for _ in 0..2 {
+            let store = base.open().await;
+            for _ in 0..150 {
+                assert!(seen.insert(store.new_conversation().await.unwrap()));
+            }
+            store.close().await;
+        }
+    }
+
+    async fn migrating_twice_changes_nothing(base: &Base) {
+        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), ["0001 engine", "0002 network"]);
+        assert!(Store::migrate(&base.settings()).await.unwrap().is_empty());
+        base.open().await.close().await;
+    }
+
+    async fn a_closed_store_says_so(base: &Base) {
+        let store = base.open().await;
+        store.clone().close().await;
+        assert!(matches!(store.accept(vec![update(1, ANNA)]).await, Err(Error::Closed)));
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_file_is_refused() {
+    let base = Base::sqlite();
+    let first = base.open().await;
+    let error = Store::open(&base.settings(), base.clock.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(!first.is_shared());
+    first.close().await;
+    base.open().await.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn a_live_instance_keeps_its_lanes_and_is_woken() {
+    let base = Base::postgres("woken").await;
+    let (one, other) = (base.open().await, base.open().await);
+    assert!(one.is_shared());
+    let old = begin(&one, ANNA).await;
+    let mut wakeups = one.wakeups();
+    let entries = other.accept(vec![update(1, ANNA)]).await.unwrap();
+    assert_eq!(wakeups.recv().await.unwrap(), Wakeup::Lane(LaneId(ANNA)));
+    assert_eq!(other.lease(LaneId(ANNA)).await.unwrap(), None);
+    assert_eq!(wakeups.recv().await.unwrap(), Wakeup::Lane(LaneId(ANNA)));
+    assert!(other.orphans(10).await.unwrap().is_empty());
+    assert_eq!(one.busy_lanes().await.unwrap(), [LaneId(ANNA)]);
+    one.clone().close().await;
+    assert_eq!(other.orphans(10).await.unwrap(), [LaneId(ANNA)]);
+    lease(&other, ANNA).await;
+    let stale = answering(old, entries[0].id);
+    assert!(matches!(other.commit(stale).await, Err(Error::StaleLease { .. })));
+    other.close().await;
+    base.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn the_lanes_of_a_silent_instance_are_free() {
+    let base = Base::postgres("silent").await;
+    let (one, other) = (base.open().await, base.open().await);
+    begin(&one, ANNA).await;
+    one.accept(vec![update(1, ANNA)]).await.unwrap();
+    // Its session still holds the advisory lock, but nothing was heard of it for too long.
+    base.run("update instance set seen_at = seen_at - 31000 where id = (select owner from lane)").await;
+    let taken = other.lease(LaneId(ANNA)).await.unwrap();
+    assert!(taken.is_some());
+    one.close().await;
+    other.close().await;
+    base.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn a_connection_that_breaks_at_the_commit_leaves_no_doubt() {
+    let base = Base::postgres("doubt").await;
+    let broken = Arc::new(Mutex::new(None));
+    let (plan, killer) = (broken.clone(), base.killer());
+    let store = base.open_with(move |point| {
+        if plan.lock().unwrap().take_if(|at| *at == point).is_some() {
+            killer();
+        }
+        false
+    }).await;
+    let lease = begin(&store, ANNA).await;
+    let entry = store.accept(vec![update(1, ANNA)]).await.unwrap().remove(0);
+    let next = base.commits.load(Ordering::Relaxed) + 1;
+    *broken.lock().unwrap() = Some(CrashPoint::Before(next));
+    let turn = Turn { messages: vec![message(ANNA, "1")], ..answering(lease, entry.id) };
+    let error = store.commit(turn.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    assert!(error.is_transient());
+    assert_eq!(store.commit(turn).await.unwrap().messages.len(), 1);
+    store.close().await;
+    base.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn the_twins_have_the_same_tables() {
+    let (sqlite, postgres) = (Base::sqlite(), Base::postgres("twins").await);
+    Store::migrate(&sqlite.settings()).await.unwrap();
+    Store::migrate(&postgres.settings()).await.unwrap();
+    let (one, other) = (sqlite.schema().await, postgres.schema().await);
+    assert!(one.len() > 80, "{one:#?}");
+    let only_sqlite: Vec<_> = one.difference(&other).collect();
+    let only_postgres: Vec<_> = other.difference(&one).collect();
+    assert!(only_sqlite.is_empty() && only_postgres.is_empty(), "{only_sqlite:#?} {only_postgres:#?}");
+    postgres.drop().await;
+}
+
+const KEEP: Retention = Retention {
+    inbox: Some(Duration::from_secs(60)),
+    outbox: Some(Duration::from_secs(60)),
+    conversations: Some(Duration::from_secs(60)),
+};
+
+/// A database of the test's own.
+struct Base {
+    url: DatabaseUrl,
+    name: String,
+    clock: Arc<ManualClock>,
+    commits: Arc<AtomicU64>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Base {
+    fn sqlite() -> Base {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("data").join("test.db"));
+        Base::of(url, String::new(), Some(folder))
+    }
+
+    async fn postgres(fact: &str) -> Base {
+        let name = format!("borodach_{}_{}", std::process::id(), &fact[..fact.len().min(40)]);
+        admin(&format!("drop database if exists {name} with (force)")).await;
+        admin(&format!("create database {name}")).await;
+        Base::of(DatabaseUrl::Postgres(database_url(&name).into()), name, None)
+    }
+
+    fn of(url: DatabaseUrl, name: String, folder: Option<tempfile::TempDir>) -> Base {
+        let commits = Arc::new(AtomicU64::new(0));
+        Base { url, name, clock: ManualClock::new(START), commits, _folder: folder }
+    }
+
+    async fn drop(self) {
+        admin(&format!("drop database {} with (force)", self.name)).await;
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { url: self.url.clone(), ..Settings::default() }
+    }
+
+    async fn open(&self) -> Store {
+        Store::open(&self.settings(), self.clock.clone()).await.unwrap()
+    }
+
+    /// Opens a store that asks `dies` at each commit.
+    async fn open_with(&self, dies: impl Fn(CrashPoint) -> bool + Send + Sync + 'static) -> Store {
+        let commits = self.commits.clone();
+        let hook = move |point| {
+            let (CrashPoint::Before(number) | CrashPoint::After(number)) = point;
+            commits.fetch_max(number, Ordering::Relaxed);
+            dies(point)
+        };
+        let settings = Settings { crash: Some(CrashHook(Arc::new(hook))), ..self.settings() };
+        let clock: SharedClock = self.clock.clone();
+        Store::open(&settings, clock).await.unwrap()
+    }
+
+    /// Runs a statement beside the store.
+    async fn run(&self, sql: &str) {
+        let mut connection = PgConnection::connect(&database_url(&self.name)).await.unwrap();
+        sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    }
+
+    /// Asks for a number beside the store.
+    async fn count(&self, sql: &'static str) -> i64 {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+                sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+            }
+            DatabaseUrl::Postgres(_) => {
+                let mut connection = PgConnection::connect(&database_url(&self.name)).await.unwrap();
+                sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+            }
+        }
+    }
+
+    /// Cuts all connections of the database, and returns when they are cut.
+    fn killer(&self) -> impl Fn() + Send + Sync + 'static {
+        let name = self.name.clone();
+        move || {
+            let name = name.clone();
+            // A thread of its own: the hook is called from within a task.
+            let cut = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(admin(&format!(
+                    "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{name}'"
+                )));
+            });
+            cut.join().unwrap();
+        }
+    }
+
+    /// Every column with its nullability, and the columns of every unique index.
+    async fn schema(&self) -> BTreeSet<String> {
+        const SQLITE: &str = "
+            select 'column ' || t.name || '.' || c.name || case when c.\"notnull\" = 1 then ' not null' else '' end
+            from sqlite_schema t join pragma_table_info(t.name) c
+            where t.type = 'table' and t.name not like 'sqlite%' and t.name not like '\\_sqlx%' escape '\\'
+            union all
+            select 'unique ' || t.name || ' ' || (
+                select group_concat(name, ',') from (select name from pragma_index_info(i.name) order by name))
+                || case when i.partial = 1 then ' partial' else '' end
+            from sqlite_schema t join pragma_index_list(t.name) i
+            where t.type = 'table' and i.\"unique\" = 1 and t.name not like '\\_sqlx%' escape '\\'
+            union all
+            select 'unique ' || t.name || ' ' || c.name
+            from sqlite_schema t join pragma_table_info(t.name) c
+            where t.type = 'table' and c.pk = 1 and c.type = 'INTEGER'
+              and (select count(*) from pragma_table_info(t.name) where pk > 0) = 1
+              and t.name not like '\\_sqlx%' escape '\\'";
+        const POSTGRES: &str = "
+            select 'column ' || table_name || '.' || column_name
+                || case when is_nullable = 'NO' then ' not null' else '' end
+            from information_schema.columns join information_schema.tables using (table_schema, table_name)
+            where table_schema = 'public' and table_type = 'BASE TABLE' and table_name not like '\\_sqlx%'
+            union all
+            select 'unique ' || t.relname || ' ' || (
+                select string_agg(a.attname, ',' order by a.attname collate \"C\") from pg_attribute a
+                where a.attrelid = t.oid and a.attnum = any (i.indkey))
+                || case when i.indpred is not null then ' partial' else '' end
+            from pg_index i join pg_class t on t.oid = i.indrelid
+            where t.relnamespace = 'public'::regnamespace and i.indisunique and t.relname not like '\\_sqlx%'";
+        let rows: Vec<String> = match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+                sqlx::query_scalar(SQLITE).fetch_all(&mut connection).await.unwrap()
+            }
+            DatabaseUrl::Postgres(_) => {
+                let mut connection = PgConnection::connect(&database_url(&self.name)).await.unwrap();
+                sqlx::query_scalar(POSTGRES).fetch_all(&mut connection).await.unwrap()
+            }
+        };
+        rows.into_iter().collect()
+    }
+}
+
+/// Runs a statement on the server's own database.
+async fn admin(sql: &str) {
+    let mut connection = PgConnection::connect(&server_url()).await.unwrap();
+    sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the test server is, is no setting of the bot")]
+fn server_url() -> String {
+    std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".into())
+}
+
+fn database_url(name: &str) -> String {
+    let mut url = url::Url::parse(&server_url()).unwrap();
+    url.set_path(name);
+    url.into()
+}
+
+/// A turn that a store crashes at, with the entry it answers.
+async fn crash_at(base: &Base, point: fn(u64) -> CrashPoint) -> (inbox::Entry, Turn) {
+    let plan = Arc::new(Mutex::new(None));
+    let planned = plan.clone();
+    let store = base.open_with(move |point| *planned.lock().unwrap() == Some(point)).await;
+    let lease = begin(&store, ANNA).await;
+    let entry = store.accept(vec![update(1, ANNA)]).await.unwrap().remove(0);
+    let turn = Turn { messages: vec![message(ANNA, "1")], ..answering(lease, entry.id) };
+    *plan.lock().unwrap() = Some(point(base.commits.load(Ordering::Relaxed) + 1));
+    let error = store.commit(turn.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::Crashed), "{error}");
+    assert!(matches!(store.health().await, Err(Error::Crashed)));
+    assert!(matches!(store.accept(vec![update(2, ANNA)]).await, Err(Error::Crashed)));
+    (entry, turn)
+}
+
+async fn lease(store: &Store, chat: i64) -> Lease {
+    store.lease(LaneId(chat)).await.unwrap().unwrap()
+}
+
+/// Begins conversation 1 with a person and returns the lease of their lane.
+async fn begin(store: &Store, chat: i64) -> Lease {
+    store.put_set(&set()).await.unwrap();
+    let lease = lease(store, chat).await;
+    store.commit(Turn { conversations: vec![talk(1, chat)], ..Turn::new(lease) }).await.unwrap();
+    lease
+}
+
+/// Makes a change as one step and returns its answer and the entries it brought about.
+async fn change(store: &Store, lease: Lease, no: u32, change: Change) -> (Value, Vec<inbox::Entry>) {
+    let local = Some(Local { row: step(1, no, None), change });
+    let committed = store.commit(Turn { local, ..Turn::new(lease) }).await.unwrap();
+    (committed.answer.unwrap().read().unwrap(), committed.entries)
+}
+
+async fn awaited(store: &Store, chat: i64) -> Option<borodach::store::Conversation> {
+    store.conversation(ChatId(chat), UserId(chat)).await.unwrap()
+}
+
+fn answering(lease: Lease, entry: EntryId) -> Turn {
+    Turn { finish: Some(entry), ..Turn::new(lease) }
+}
+
+fn update(id: i64, chat: i64) -> inbox::New {
+    let body = json!({"update_id": id, "text": "Привет, \"мир\"\u{0}"}).into();
+    inbox::New { source: "telegram".into(), key: id.to_string(), lane: LaneId(chat), body }
+}
+
+fn message(chat: i64, key: &str) -> outbox::New {
+    outbox::New { key: format!("{chat}-{key}"), chat: ChatId(chat), call: json!({"text": key}).into() }
+}
+
+fn talk(id: i64, chat: i64) -> conversation::Row {
+    conversation::Row {
+        id: ConversationId(id),
+        chat: ChatId(chat),
+        user: UserId(chat),
+        flow: "task".into(),
+        set: set().hash,
+        epoch: 0,
+        status: conversation::Status::Awaiting,
+        detail: json!({}).into(),
+        updated_at: START,
+    }
+}
+
+fn step(conversation: i64, no: u32, answer: Option<Value>) -> journal::Row {
+    journal::Row {
+        conversation: ConversationId(conversation),
+        step: StepNo(no),
+        name: "chat::ask_text".into(),
+        site: "flows/task.rhai:4".into(),
+        request: None,
+        answer: answer.map(Json::from),
+        recorded_at: START,
+    }
+}
+
+fn timer(conversation: i64, no: u32, seconds: u64) -> timer::New {
+    timer::New {
+        conversation: ConversationId(conversation),
+        step: StepNo(no),
+        kind: timer::Kind::Limit,
+        lane: LaneId(ANNA),
+        user: UserId(ANNA),
+        fire_at: after(seconds),
+    }
+}
+
+fn submission() -> Change {
+    Change::Submit(Submission {
+        kind: Kind::Registration,
+        user: UserId(ANNA),
+        chat: ChatId(ANNA),
+        body: json!({"city": "Казань"}).into(),
+        profile: Profile {
+            name: "Петрова Анна Сергеевна".into(),
+            phone: "+79990000001".into(),
+            username: None,
+            role: Some(Role::Owner),
+            position: None,
+        },
+        staff: Some(ChatId(STAFF)),
+    })
+}
+
+fn decide(request: i64, decision: Decision, by_name: &str) -> Change {
+    Change::Decide { request: RequestId(request), decision, by: UserId(1), by_name: by_name.into() }
+}
+
+fn set() -> ScriptSet {
+    let files = BTreeMap::from([("flows/task.rhai".to_owned(), "fn start(chat) {}".to_owned())]);
+    ScriptSet { hash: SetHash("abc".into()), rhai_version: "1.27.0".into(), files }
+}
+
+fn keys(entries: &[inbox::Entry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.key.as_str()).collect()
+}
+
+fn after(seconds: u64) -> Timestamp {
+    START + Duration::from_secs(seconds)
+}

@@ -217,6 +217,11 @@ impl Sandbox {
         Reply::value(&info)
     }
 
+    /// Whether updates are delivered to a webhook rather than kept for polls.
+    pub fn has_webhook(&self) -> bool {
+        lock(&self.0.updates).webhook.is_some()
+    }
+
     /// How many queues of updates wait to be tried again after a failed delivery.
     pub fn deliveries_waiting(&self) -> usize {
         lock(&self.0.updates).webhook.as_ref().map_or(0, |webhook| webhook.resting)
@@ -250,6 +255,8 @@ impl Sandbox {
                 webhook.ready.push_back(delivery.queue);
             }
             self.pump(&mut updates);
+            drop(updates);
+            self.touch();
         }
     }
 

@@ -411,11 +411,14 @@ async fn a_raw_update_may_come_twice_with_one_id() {
 
 // Webhooks.
 
-/// The bot's own web server: answers what the script says, then 200.
+/// What came in: the secret and the update.
+type Delivery = (Option<String>, Value);
+
+/// The bot's own web server: answers what the script says, then 200; a 429 asks for 30 seconds.
 #[derive(Clone, Default)]
 struct Hook {
     script: Arc<Mutex<VecDeque<(u16, Value)>>>,
-    seen: Arc<Mutex<Vec<(Option<String>, Value)>>>,
+    seen: Arc<Mutex<Vec<Delivery>>>,
     gate: watch::Sender<bool>,
     arrived: watch::Sender<usize>,
 }
@@ -442,6 +445,9 @@ impl Hook {
         let answer = hook.script.lock().expect("unpoisoned").pop_front();
         let (status, body) = answer.unwrap_or((200, Value::Null));
         let status = axum::http::StatusCode::from_u16(status).expect("a status");
+        if status == 429 {
+            return (status, [("retry-after", "30")]).into_response();
+        }
         if body.is_null() { status.into_response() } else { (status, axum::Json(body)).into_response() }
     }
 
@@ -561,6 +567,49 @@ async fn a_webhook_may_answer_with_a_call() {
     hook.arrived(2).await;
     bot.sandbox.wait_for(|sandbox| sandbox.pending_updates() == 0).await.expect("it was delivered");
     assert_eq!(bot.ok("getWebhookInfo", json!({})).await["url"], url);
+}
+
+#[tokio::test]
+async fn a_webhook_that_asks_for_time_is_given_it() {
+    let bot = Bot::start().await;
+    let (hook, url) = Hook::start([(429, Value::Null)]).await;
+    bot.ok("setWebhook", json!({"url": url})).await;
+    bot.sandbox.writes(ANNA, ANNA, "да");
+    bot.sandbox.wait_for(|sandbox| sandbox.deliveries_waiting() == 1).await.expect("a failure");
+    bot.clock.turn(Duration::from_secs(29));
+    assert_eq!(bot.sandbox.deliveries_waiting(), 1);
+    bot.clock.turn(Duration::from_secs(1));
+    hook.arrived(2).await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_gone_for_a_day_is_deleted_and_its_updates_wait_for_a_poll() {
+    let bot = Bot::start().await;
+    let (hook, url) = Hook::start([(410, Value::Null), (410, Value::Null)]).await;
+    bot.ok("setWebhook", json!({"url": url})).await;
+    let made = bot.sandbox.writes(ANNA, ANNA, "да");
+    bot.sandbox.wait_for(|sandbox| sandbox.deliveries_waiting() == 1).await.expect("a failure");
+    bot.clock.turn(Duration::from_hours(23));
+    hook.arrived(2).await;
+    bot.sandbox.wait_for(|sandbox| !sandbox.has_webhook()).await.expect("it is deleted");
+    assert_eq!(ids(&bot.updates(json!({"offset": 1})).await), made);
+}
+
+#[tokio::test]
+async fn updates_wait_while_the_bot_is_down_and_expire_with_their_press() {
+    let bot = Bot::start().await;
+    bot.asks("Да?", yes_no()).await;
+    bot.ok("setWebhook", json!({"url": "http://127.0.0.1:9/nobody"})).await;
+    bot.sandbox.presses(ANNA, ANNA, "Да").expect("a button");
+    bot.sandbox.wait_for(|sandbox| sandbox.deliveries_waiting() == 1).await.expect("a failure");
+    let info = bot.ok("getWebhookInfo", json!({})).await;
+    assert_eq!(
+        (&info["last_error_message"], &info["pending_update_count"]),
+        (&json!("Connection refused"), &json!(1))
+    );
+    bot.clock.turn(Duration::from_secs(150));
+    bot.sandbox.wait_for(|sandbox| sandbox.deliveries_waiting() == 0).await.expect("it is dropped");
+    assert_eq!(bot.sandbox.pending_updates(), 0);
 }
 
 #[tokio::test]

@@ -914,6 +914,18 @@ async fn a_vote_is_told_unless_the_poll_is_anonymous_and_a_poll_closes_once() {
 }
 
 #[tokio::test]
+async fn a_poll_with_an_end_closes_by_itself() {
+    let bot = Bot::start().await;
+    let poll = json!({"chat_id": ANNA, "question": "?", "options": ["а", "б"], "open_period": 60});
+    bot.ok("sendPoll", poll).await;
+    bot.clock.turn(Duration::from_mins(1));
+    bot.sandbox.wait_for(|sandbox| sandbox.pending_updates() == 1).await.expect("it closes");
+    assert_eq!(bot.updates(json!({})).await[0]["poll"]["is_closed"], true);
+    let brief = json!({"chat_id": ANNA, "question": "?", "options": ["а", "б"], "open_period": 4});
+    assert_eq!(bot.call("sendPoll", brief).await.0, 400);
+}
+
+#[tokio::test]
 async fn commands_are_checked() {
     let bot = Bot::start().await;
     bot.ok("setMyCommands", json!({"commands": [{"command": "task", "description": "Задача"}]})).await;
@@ -964,6 +976,22 @@ async fn a_reset_before_does_nothing_and_a_reset_after_has_done_it() {
     let ambiguous = bot.sandbox.faults().ambiguous();
     assert_eq!((ambiguous.len(), ambiguous[0].chat, ambiguous[0].text.as_str()), (1, Some(ANNA), "да"));
     assert_eq!(bot.sandbox.duplicates(ANNA).len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_on_a_slow_answer_cannot_know_whether_it_was_done() {
+    let bot = Bot::start().await;
+    let send = || {
+        let request =
+            bot.client.post(bot.method("sendMessage")).json(&json!({"chat_id": ANNA, "text": "да"}));
+        request.timeout(Duration::from_millis(200)).send()
+    };
+    bot.sandbox.faults().next(Method::SendMessage, Fault::Slow(Duration::from_mins(1)), 1);
+    assert!(send().await.expect_err("too slow").is_timeout());
+    assert_eq!(bot.sandbox.sent(ANNA), 0);
+    bot.sandbox.faults().next(Method::SendMessage, Fault::SlowAfterAccept(Duration::from_mins(1)), 1);
+    assert!(send().await.expect_err("too slow").is_timeout());
+    assert_eq!(bot.sandbox.sent(ANNA), 1);
 }
 
 #[tokio::test]

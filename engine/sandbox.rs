@@ -220,8 +220,13 @@ impl Sandbox {
         read(&self.0.people).get(&id).cloned()
     }
 
-    fn announce(&self, event: Event) {
+    /// Lets [`Sandbox::wait_for`] look again.
+    fn touch(&self) {
         self.0.version.send_modify(|version| *version = version.wrapping_add(1));
+    }
+
+    fn announce(&self, event: Event) {
+        self.touch();
         // Nobody listens most of the time, and that is no failure.
         let _ = self.0.events.send(event);
     }

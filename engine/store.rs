@@ -208,6 +208,11 @@ impl Store {
         outbox::open(self.readers()?, chat).await
     }
 
+    /// Telegram's number of a message delivered under this key; none when it is not, or no longer, known.
+    pub async fn delivered_as(&self, key: &str) -> Result<Option<i64>, Error> {
+        outbox::delivered_as(self.readers()?, key).await
+    }
+
     /// Tells when another instance accepted something for a lane of ours. Never fires with SQLite. A
     /// receiver that lagged has missed some: treat it as [`Wakeup::All`].
     pub fn wakeups(&self) -> broadcast::Receiver<Wakeup> {

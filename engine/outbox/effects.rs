@@ -27,7 +27,7 @@ const RECENT: NonZeroUsize = nonzero!(10_000_usize);
 
 impl Default for Recent {
     fn default() -> Recent {
-        Recent(Mutex::new(LruCache::with_size(RECENT.get())))
+        Recent(Mutex::new(LruCache::new(RECENT.get())))
     }
 }
 

@@ -1,12 +1,18 @@
 //! What the bot changes afterwards: texts, captions, buttons; what it deletes and closes.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::clock::Timestamp;
 
 use super::call::Reply;
 use super::chat::{self, Chat};
 use super::markup::Markup;
 use super::message::{Author, Content, Message};
 use super::params::Params;
+use super::poll::Poll;
 use super::refusal::Refusal;
 use super::send::{caption, text};
 use super::updates::Queue;
@@ -75,13 +81,31 @@ impl Sandbox {
         if poll.closed {
             return Err(Refusal::bad_request("poll has already been closed"));
         }
-        poll.closed = true;
-        let json = poll.json();
-        let queue = Queue::Poll(poll.id.clone());
+        let json = self.close_poll(poll);
         message.buttons = buttons;
-        self.push_update("poll", queue, &json);
         self.announce(Event::Chat(chat.card.id));
         Ok(Reply::value(&json))
+    }
+
+    /// Closes a poll when its time is over, unless the bot did before.
+    pub(super) async fn close_poll_at(self, at: Timestamp, chat: Arc<Mutex<Chat>>, message: i64) {
+        self.0.clock.sleep_until(at).await;
+        let mut chat = lock(&chat);
+        let Some(Content::Poll(poll)) = chat.message_mut(message).map(|message| &mut message.content) else {
+            return;
+        };
+        if !poll.closed {
+            self.close_poll(poll);
+            self.announce(Event::Chat(chat.card.id));
+        }
+    }
+
+    /// Closes a poll, tells the bot its last state and returns it.
+    fn close_poll(&self, poll: &mut Poll) -> Value {
+        poll.closed = true;
+        let json = poll.json();
+        self.push_update("poll", Queue::Poll(poll.id.clone()), &json);
+        json
     }
 
     /// Changes one of the bot's messages; without `reply_markup` its buttons are gone.

@@ -23,7 +23,7 @@ pub enum Kind {
     ServerError,
     /// 502 with a gateway's HTML page; nothing is done.
     BadGatewayHtml,
-    /// The call is done after a pause.
+    /// The call is done after a pause, unless the client hangs up before.
     Slow(Duration),
     /// The call is done at once and answered after a pause.
     SlowAfterAccept(Duration),

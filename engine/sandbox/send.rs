@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::Reply;
+use crate::clock::Timestamp;
+
 use super::chat::{self, Chat};
 use super::files::Given;
 use super::html::{self, Entity, Rich};
@@ -66,14 +68,20 @@ impl Sandbox {
             )?;
             messages.push(Message { album: Some(album.clone()), ..Message::new(Author::Bot, body, content) });
         }
-        let sent = self.deliver_all(&chat, params, messages, Markup::Absent)?;
+        let sent = self.put_all(&chat, params, messages, Markup::Absent)?;
         Ok(Reply::value(&Value::Array(sent)))
     }
 
     pub(super) fn send_poll(&self, params: &Params) -> Result<Reply, Refusal> {
         let chat = self.addressee(params)?;
         let poll = poll(params, self.next_number())?;
-        self.send(&chat, params, Message::new(Author::Bot, Rich::default(), Content::Poll(poll)))
+        let closes = closes_at(params, self.now())?;
+        let sent =
+            self.put_one(&chat, params, Message::new(Author::Bot, Rich::default(), Content::Poll(poll)))?;
+        if let (Some(at), Some(message)) = (closes, sent["message_id"].as_i64()) {
+            self.0.runtime.spawn(self.clone().close_poll_at(at, chat, message));
+        }
+        Ok(Reply::value(&sent))
     }
 
     pub(super) fn send_chat_action(&self, params: &Params) -> Result<Reply, Refusal> {
@@ -117,13 +125,16 @@ impl Sandbox {
     }
 
     fn send(&self, chat: &Mutex<Chat>, params: &Params, message: Message) -> Result<Reply, Refusal> {
+        self.put_one(chat, params, message).map(|sent| Reply::value(&sent))
+    }
+
+    fn put_one(&self, chat: &Mutex<Chat>, params: &Params, message: Message) -> Result<Value, Refusal> {
         let markup = Markup::read(params, lock(chat).is_private())?;
-        let mut sent = self.deliver_all(chat, params, vec![message], markup)?;
-        Ok(Reply::value(&sent.remove(0)))
+        self.put_all(chat, params, vec![message], markup).map(|mut sent| sent.remove(0))
     }
 
     /// Puts messages into the chat together, once everything about them is known to be right.
-    fn deliver_all(
+    fn put_all(
         &self,
         chat: &Mutex<Chat>,
         params: &Params,
@@ -238,6 +249,19 @@ fn answered(chat: &Chat, params: &Params) -> Result<Option<i64>, Refusal> {
         (true, _) => Ok(Some(reply.message_id)),
         (false, true) => Ok(None),
         (false, false) => Err(Refusal::bad_request("message to be replied not found")),
+    }
+}
+
+/// When a poll closes by itself: `open_period` in seconds from now, or `close_date`.
+fn closes_at(params: &Params, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+    const PERIODS: std::ops::RangeInclusive<i64> = 5..=2_628_000;
+    let date = params.int("close_date").filter(|date| *date > 0).map(|date| date - now.0 / 1000);
+    match params.int("open_period").filter(|period| *period > 0).or(date) {
+        None => Ok(None),
+        Some(period) if PERIODS.contains(&period) => {
+            Ok(Some(now + Duration::from_secs(period.unsigned_abs())))
+        }
+        Some(_) => Err(Refusal::bad_request("poll can't be open for the specified time")),
     }
 }
 

@@ -235,6 +235,11 @@ impl Sandbox {
         updates.pending.len()
     }
 
+    /// Whether the bot is waiting in a long poll.
+    pub fn is_polled(&self) -> bool {
+        lock(&self.0.updates).waiting.as_ref().is_some_and(|waiting| !waiting.is_closed())
+    }
+
     fn enqueue(&self, updates: &mut Updates, id: i64, update: Pending) {
         if let Some(webhook) = &mut updates.webhook {
             webhook.enqueue(update.queue.clone(), id);
@@ -250,6 +255,7 @@ impl Sandbox {
             Polled::Conflict(text) => return Err(self.conflict(text).await),
             Polled::Hold(hold) => hold,
         };
+        self.touch();
         match tokio::time::timeout(hold.time, hold.waiter).await {
             Ok(Ok(Wake::Conflict(text))) => return Err(self.conflict(text).await),
             Ok(Ok(Wake::News)) => tokio::time::sleep(GATHER).await,

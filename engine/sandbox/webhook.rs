@@ -37,6 +37,8 @@ pub(super) struct Webhook {
     lanes: HashMap<Queue, Lane>,
     ready: VecDeque<Queue>,
     in_flight: usize,
+    /// Queues that wait after a failure.
+    resting: usize,
     last_success: Option<Instant>,
     last_error: Option<(Timestamp, String)>,
     gone_since: Option<Timestamp>,
@@ -169,6 +171,7 @@ impl Sandbox {
             lanes: HashMap::new(),
             ready: VecDeque::new(),
             in_flight: 0,
+            resting: 0,
             last_success: None,
             last_error: None,
             gone_since: None,
@@ -214,6 +217,16 @@ impl Sandbox {
         Reply::value(&info)
     }
 
+    /// Whether updates are delivered to a webhook rather than kept for polls.
+    pub fn has_webhook(&self) -> bool {
+        lock(&self.0.updates).webhook.is_some()
+    }
+
+    /// How many queues of updates wait to be tried again after a failed delivery.
+    pub fn deliveries_waiting(&self) -> usize {
+        lock(&self.0.updates).webhook.as_ref().map_or(0, |webhook| webhook.resting)
+    }
+
     async fn deliver(self, delivery: Delivery) {
         let outcome = self.knock(&delivery).await;
         if let Ok(Some(call)) = &outcome {
@@ -225,7 +238,7 @@ impl Sandbox {
             let pause = match outcome {
                 Ok(_) => {
                     updates.pending.remove(&delivery.id);
-                    self.delivered(&mut updates, &delivery);
+                    Self::delivered(&mut updates, &delivery);
                     None
                 }
                 Err(failure) => self.failed(&mut updates, &delivery, failure),
@@ -233,17 +246,21 @@ impl Sandbox {
             self.pump(&mut updates);
             pause
         };
+        self.touch();
         if let Some(until) = pause {
             self.0.clock.sleep_until(until).await;
             let mut updates = lock(&self.0.updates);
             if let Some(webhook) = updates.webhook_of(delivery.generation) {
+                webhook.resting -= 1;
                 webhook.ready.push_back(delivery.queue);
             }
             self.pump(&mut updates);
+            drop(updates);
+            self.touch();
         }
     }
 
-    fn delivered(&self, updates: &mut Updates, delivery: &Delivery) {
+    fn delivered(updates: &mut Updates, delivery: &Delivery) {
         let Some(webhook) = updates.webhook_of(delivery.generation) else { return };
         webhook.in_flight -= 1;
         webhook.last_success = Some(Instant::now());
@@ -256,8 +273,6 @@ impl Sandbox {
         } else {
             webhook.ready.push_back(delivery.queue.clone());
         }
-        // A bot that is being watched for having taken everything wakes its watcher.
-        self.0.version.send_modify(|version| *version = version.wrapping_add(1));
     }
 
     /// Writes a failure down and says when to try this queue again.
@@ -275,6 +290,7 @@ impl Sandbox {
         let ceiling = Duration::from_secs(rand::random_range(60..=120));
         let doubled = Duration::from_secs(1 << lane.failures.min(7)).min(ceiling);
         lane.failures += 1;
+        webhook.resting += 1;
         Some(now + failure.retry_after.unwrap_or(doubled))
     }
 

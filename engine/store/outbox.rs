@@ -191,6 +191,13 @@ pub(super) async fn open(pool: &Pool, chat: ChatId) -> Result<Vec<Message>, Erro
     Ok(open.into_iter().map(Message::from).collect())
 }
 
+/// Telegram's number of the message kept under `key`.
+pub(super) async fn delivered_as(pool: &Pool, key: &str) -> Result<Option<i64>, Error> {
+    const SQL: &str = "select message_id from outbox where key = $1 and message_id is not null";
+    let found: Vec<(i64,)> = pool.rows("find a delivered message", SQL, &[key.into()]).await?;
+    Ok(found.first().map(|&(id,)| id))
+}
+
 /// A receipt as its row.
 fn settled(receipt: &Receipt, now: Timestamp) -> Settled {
     let open =

@@ -17,7 +17,7 @@ use crate::outbox::Outbox;
 use crate::store::{self, Json, inbox};
 use crate::telegram::{Incoming, Outgoing, Parsed, Request, UserId, What, parse, update_id};
 
-pub use polling::poll;
+pub use polling::{ALLOWED, poll};
 use spam::{Pace, SpamGuard};
 
 /// The door for updates.
@@ -67,7 +67,10 @@ impl Intake {
                 Ok(Parsed::Unused) => {}
                 Err(error) => {
                     metrics::counter!("updates_unreadable_total").increment(1);
-                    tracing::error!(update.id = id, "update {id} cannot be understood and is left aside: {error}");
+                    tracing::error!(
+                        update.id = id,
+                        "update {id} cannot be understood and is left aside: {error}"
+                    );
                 }
             }
         }
@@ -87,17 +90,20 @@ impl Intake {
         let press = match &deed.what {
             What::Press { callback_id, .. } => Some(callback_id.clone()),
             What::Membership { .. } | What::PollAnswer { .. } => None,
-            What::Text { .. } | What::Contact { .. } | What::File(_) | What::Other => match self.spam.pace(deed) {
-                Pace::Fine => None,
-                Pace::TooFast => {
-                    self.warn(deed);
-                    return None;
+            What::Text { .. } | What::Contact { .. } | What::File(_) | What::Other => {
+                match self.spam.pace(deed) {
+                    Pace::Fine => None,
+                    Pace::TooFast => {
+                        self.warn(deed);
+                        return None;
+                    }
+                    Pace::StillTooFast => return None,
                 }
-                Pace::StillTooFast => return None,
-            },
+            }
         };
         let body = Json::of(deed).expect("a deed is a plain structure with string keys");
-        let entry = inbox::New { source: "telegram".to_owned(), key: id.to_string(), lane: deed.chat.into(), body };
+        let entry =
+            inbox::New { source: "telegram".to_owned(), key: id.to_string(), lane: deed.chat.into(), body };
         Some((entry, press))
     }
 

@@ -214,7 +214,9 @@ impl Lanes {
         loop {
             match self.try_lease(id).await {
                 Ok(lease) => return lease,
-                Err(error) if error.verdict() == Verdict::Retry => tracing::warn!("cannot take lane {}: {error}", id.0),
+                Err(error) if error.verdict() == Verdict::Retry => {
+                    tracing::warn!("cannot take lane {}: {error}", id.0)
+                }
                 Err(error) => {
                     tracing::error!(chat.id = id.0, "cannot take lane {}: {error}", id.0);
                     return None;
@@ -277,7 +279,12 @@ impl Lanes {
                 Verdict::Retry => tracing::warn!(chat.id = id.0, "a turn waits for the database: {error}"),
                 Verdict::Reload | Verdict::GiveUp => {
                     // The entry stays open and is tried again at the next start.
-                    tracing::error!(chat.id = id.0, entry.id = entry.id.0, "entry {} left for later: {error}", entry.id.0);
+                    tracing::error!(
+                        chat.id = id.0,
+                        entry.id = entry.id.0,
+                        "entry {} left for later: {error}",
+                        entry.id.0
+                    );
                     return !matches!(error, store::Error::Closed | store::Error::Crashed);
                 }
             }

@@ -3,6 +3,8 @@
 //! The modules, in reading order: an update comes in at [`telegram`], is kept by [`store`], advances a
 //! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
 
+pub mod bot;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod conversation;
@@ -15,3 +17,4 @@ pub mod script;
 pub mod store;
 pub mod telegram;
 pub mod text;
+pub mod web;

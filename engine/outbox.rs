@@ -105,7 +105,11 @@ impl Outbox {
     pub async fn drain(&self, at_most: Duration) {
         self.tasks.close();
         if tokio::time::timeout(at_most, self.tasks.wait()).await.is_err() {
-            tracing::warn!(messages.count = self.queued(), "{} messages stay for the next start", self.queued());
+            tracing::warn!(
+                messages.count = self.queued(),
+                "{} messages stay for the next start",
+                self.queued()
+            );
             self.stop.cancel();
             self.tasks.wait().await;
         }
@@ -183,7 +187,11 @@ impl Outbox {
                     if let Error::Refused { moved_to: Some(new), .. } = &error
                         && chat == message.chat
                     {
-                        tracing::error!(chat.id = chat.0, "chat {} has become {new}; put the new id into config.yaml", chat.0);
+                        tracing::error!(
+                            chat.id = chat.0,
+                            "chat {} has become {new}; put the new id into config.yaml",
+                            chat.0
+                        );
                         chat = ChatId(*new);
                         continue;
                     }

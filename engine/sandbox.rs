@@ -8,6 +8,7 @@
 mod call;
 mod chat;
 mod control;
+pub mod demo;
 mod edit;
 pub mod faults;
 pub mod files;

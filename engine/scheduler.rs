@@ -53,7 +53,13 @@ async fn fire_due(lanes: &Arc<Lanes>) -> Result<(), store::Error> {
 }
 
 /// Throws away what is older than it need be, until told to stop.
-pub async fn tidy(lanes: Arc<Lanes>, outbox: Arc<Outbox>, intake: Arc<Intake>, retention: Retention, stop: CancellationToken) {
+pub async fn tidy(
+    lanes: Arc<Lanes>,
+    outbox: Arc<Outbox>,
+    intake: Arc<Intake>,
+    retention: Retention,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

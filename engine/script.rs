@@ -15,6 +15,6 @@ pub mod watch;
 
 pub use diagnostic::Finding;
 pub use header::{Access, Header, Standing, Trigger, Versions};
-pub use live::{Outcome, Refusal, Scripts};
+pub use live::{OpenError, Outcome, Refusal, Scripts};
 pub use run::{Divergence, End, Pending, Ran, Site, Step, Work, fits, run, thrown};
 pub use set::{Files, Flow, Limits, RHAI_VERSION, Set, hash, read};

@@ -407,6 +407,7 @@ impl<'a> Turn<'a> {
             chat: self.chat,
             user: person.id,
             name: person.name.as_str().into(),
+            username: person.username.as_deref().map(Into::into),
             is_staff: self.host.is_staff(self.chat, person.id),
             now: self.host.clock.now(),
         }

@@ -61,23 +61,28 @@ async fn fetch(intake: &Intake, client: &Client, hold: Duration) {
             .timeout(u32::try_from(hold.as_secs()).unwrap_or(50))
             .allowed_updates(ALLOWED);
         request.offset = offset;
-        let updates: Vec<Value> = match client.call_within(Request::of(&request), hold + Duration::from_secs(15)).await {
-            Ok(updates) => updates,
-            Err(error) => {
-                match error.verdict() {
-                    Verdict::WaitFor(span) => tokio::time::sleep(span).await,
-                    _ => {
-                        tracing::warn!("cannot fetch updates: {error}");
-                        wait(&mut pause).await;
+        let updates: Vec<Value> =
+            match client.call_within(Request::of(&request), hold + Duration::from_secs(15)).await {
+                Ok(updates) => updates,
+                Err(error) => {
+                    match error.verdict() {
+                        Verdict::WaitFor(span) => tokio::time::sleep(span).await,
+                        _ => {
+                            tracing::warn!("cannot fetch updates: {error}");
+                            wait(&mut pause).await;
+                        }
                     }
+                    continue;
                 }
-                continue;
-            }
-        };
+            };
         pause = FIRST_PAUSE;
         // An empty portion means that everything below the offset is confirmed. Without an offset the next call
         // confirms nothing more, and Telegram is free to start its numbers anew, even below ours.
-        offset = updates.iter().filter_map(crate::telegram::update_id).max().and_then(|id| i32::try_from(id + 1).ok());
+        offset = updates
+            .iter()
+            .filter_map(crate::telegram::update_id)
+            .max()
+            .and_then(|id| i32::try_from(id + 1).ok());
         while let Err(error) = intake.accept(updates.clone()).await {
             tracing::warn!("updates wait for the database: {error}");
             wait(&mut pause).await;

@@ -75,7 +75,9 @@ impl Outbox {
                 };
                 let id = MessageId(i32::try_from(id).ok()?);
                 Some(match html {
-                    Some(html) => Request::of(&EditMessageText::new(wire(chat), id, html).parse_mode(ParseMode::Html)),
+                    Some(html) => {
+                        Request::of(&EditMessageText::new(wire(chat), id, html).parse_mode(ParseMode::Html))
+                    }
                     None => Request::of(&EditMessageReplyMarkup::new(wire(chat), id)),
                 })
             }

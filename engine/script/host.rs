@@ -31,6 +31,8 @@ pub struct Caller {
     pub user: UserId,
     /// Their name in Telegram.
     pub name: Arc<str>,
+    /// Their name there without the `@`, if they chose one.
+    pub username: Option<Arc<str>>,
     /// Whether that person acts for the office.
     pub is_staff: bool,
     /// The moment of this turn.

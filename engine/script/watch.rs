@@ -23,7 +23,9 @@ pub struct Watch(#[expect(dead_code, reason = "it works as long as it lives")] K
 
 #[derive(Debug)]
 enum Kind {
-    Notify(#[expect(dead_code, reason = "it works as long as it lives")] Debouncer<RecommendedWatcher, NoCache>),
+    Notify(
+        #[expect(dead_code, reason = "it works as long as it lives")] Debouncer<RecommendedWatcher, NoCache>,
+    ),
     Poll(#[expect(dead_code, reason = "it works as long as it lives")] Debouncer<PollWatcher, NoCache>),
 }
 
@@ -37,7 +39,8 @@ pub fn watch(
     Ok(Watch(match method {
         Method::Notify => Kind::Notify(debouncer(folder, quiet, changed, Config::default())?),
         Method::Poll => {
-            let config = Config::default().with_poll_interval(Duration::from_secs(1)).with_compare_contents(true);
+            let config =
+                Config::default().with_poll_interval(Duration::from_secs(1)).with_compare_contents(true);
             Kind::Poll(debouncer(folder, quiet, changed, config)?)
         }
     }))

@@ -419,12 +419,14 @@ async fn a_connection_that_breaks_at_the_commit_leaves_no_doubt() {
     let base = Base::postgres("doubt").await;
     let broken = Arc::new(Mutex::new(None));
     let (plan, killer) = (broken.clone(), base.killer());
-    let store = base.open_with(move |point| {
-        if plan.lock().unwrap().take_if(|at| *at == point).is_some() {
-            killer();
-        }
-        false
-    }).await;
+    let store = base
+        .open_with(move |point| {
+            if plan.lock().unwrap().take_if(|at| *at == point).is_some() {
+                killer();
+            }
+            false
+        })
+        .await;
     let lease = begin(&store, ANNA).await;
     let entry = store.accept(vec![update(1, ANNA)]).await.unwrap().remove(0);
     let next = base.commits.load(Ordering::Relaxed) + 1;
@@ -599,7 +601,8 @@ async fn admin(sql: &str) {
 
 #[expect(clippy::disallowed_methods, reason = "where the test server is, is no setting of the bot")]
 fn server_url() -> String {
-    std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".into())
+    std::env::var("TEST_DATABASE_URL")
+        .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".into())
 }
 
 fn database_url(name: &str) -> String {

@@ -141,7 +141,7 @@ fn submit(host: &Host, caller: &Caller, args: &Args) -> Result<Change, CallError
     let profile = Profile {
         name: needed("name")?,
         phone: needed("phone")?,
-        username: field("username").map(str::to_owned),
+        username: caller.username.as_deref().map(str::to_owned),
         role,
         position: field("position").map(str::to_owned),
     };

@@ -1,0 +1,366 @@
+//! The whole bot, wired: everything long-lived is started here and stopped here.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use teloxide::payloads::{SetMyCommands, SetWebhook, SetWebhookSetters as _};
+use teloxide::types::BotCommand;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SharedClock;
+use crate::config::{self, Config, Mode, Watch};
+use crate::conversation::{self, Host, notice};
+use crate::intake::{self, ALLOWED, Intake};
+use crate::lanes::Lanes;
+use crate::outbox::Outbox;
+use crate::scheduler;
+use crate::script::{self, Outcome, Scripts, Trigger, watch};
+use crate::store::{self, Store, housekeeping::Retention, inbox};
+use crate::telegram::{Client, Request, html};
+use crate::web;
+
+/// A bot that is ready to run.
+#[derive(Debug)]
+pub struct Bot {
+    config: Config,
+    client: Client,
+    lanes: Arc<Lanes>,
+    outbox: Arc<Outbox>,
+    intake: Arc<Intake>,
+    scripts: Arc<Scripts>,
+    reports: mpsc::Receiver<inbox::New>,
+    started: Instant,
+}
+
+/// Why the bot does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The database.
+    #[error("the store cannot be opened")]
+    Store(#[from] store::Error),
+    /// The scripts.
+    #[error(transparent)]
+    Scripts(#[from] script::OpenError),
+    /// The HTTP client.
+    #[error("the HTTP client cannot be made; install the package ca-certificates")]
+    Http(#[from] reqwest::Error),
+    /// The bot's own address.
+    #[error("cannot listen on {address}; set http.listen or LISTEN_ADDR to a free address")]
+    Listen {
+        /// What was asked for.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Bot {
+    /// Opens the store and the scripts in `folder`, and takes over what an earlier process left.
+    pub async fn open(
+        folder: &Path,
+        config: Config,
+        store: store::Settings,
+        clock: SharedClock,
+    ) -> Result<Bot, StartError> {
+        let started = Instant::now();
+        let token = config.telegram.token()?.clone();
+        let client = Client::new(config.telegram.api_url.clone(), token, config.telegram.request_timeout)?;
+        let store = Store::open(&store, Arc::clone(&clock)).await?;
+        let scripts = Scripts::open(folder, limits(&config), store.clone(), &clock).await?;
+        let scripts = Arc::new(scripts);
+        let settings = conversation::Settings {
+            staff_chat: config.telegram.staff_chat,
+            staff: config.telegram.staff.clone(),
+            turn_deadline: config.conversations.turn_deadline.get().unwrap_or(Duration::MAX),
+        };
+        let staff = config.telegram.staff_chat;
+        let (outbox, reports) =
+            Outbox::new(store.clone(), client.clone(), Arc::clone(&clock), &config.telegram.limits, staff);
+        let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, settings));
+        let lanes = Lanes::new(host, Arc::clone(&outbox));
+        let clip = config.conversations.answer_clip.get().map_or(usize::MAX, config::Size::bytes);
+        let secret = config.telegram.webhook_secret.clone();
+        let intake =
+            Intake::new(Arc::clone(&lanes), Arc::clone(&outbox), client.clone(), &config.spam, clip, secret);
+        Ok(Bot { config, client, lanes, outbox, intake, scripts, reports, started })
+    }
+
+    /// The door for updates.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.intake
+    }
+
+    /// The lanes, for whoever waits until they are quiet.
+    pub fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
+    }
+
+    /// The deliveries, for whoever waits until they are made.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// What `/health` looks at.
+    pub fn health(&self) -> Arc<web::Health> {
+        Arc::new(web::Health::new(
+            Arc::clone(&self.lanes),
+            Arc::clone(&self.outbox),
+            Arc::clone(&self.scripts),
+            self.client.clone(),
+            self.started,
+        ))
+    }
+
+    /// Runs until `stop`, then drains: turns in progress end, messages leave, the rest stays on disk.
+    /// `pages` are served beside the bot's own addresses.
+    pub async fn run(mut self, pages: axum::Router, stop: CancellationToken) -> Result<(), StartError> {
+        let address = self.config.http.listen;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        let tasks = TaskTracker::new();
+        let router = web::router(self.health(), Arc::clone(&self.intake)).merge(pages);
+        let quiet = stop.clone();
+        tasks.spawn(async move {
+            let serve = axum::serve(listener, router).with_graceful_shutdown(quiet.cancelled_owned());
+            if let Err(error) = serve.await {
+                tracing::error!("the HTTP server stopped: {error}");
+            }
+        });
+        self.lanes.recover().await?;
+        if self.lanes.host().store().is_shared() {
+            tasks.spawn(Arc::clone(&self.lanes).follow());
+        }
+        tasks.spawn(scheduler::keep_promises(Arc::clone(&self.lanes), stop.clone()));
+        let retention = self.retention();
+        tasks.spawn(scheduler::tidy(
+            Arc::clone(&self.lanes),
+            Arc::clone(&self.outbox),
+            Arc::clone(&self.intake),
+            retention,
+            stop.clone(),
+        ));
+        self.listen(&tasks, &stop);
+        let _watch = self.watch(&tasks, &stop);
+        tracing::info!(http.address = %address, "the bot runs; its health is at http://{address}/health");
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(report) = self.reports.recv() => {
+                    if let Err(error) = self.lanes.accept(vec![report]).await {
+                        tracing::warn!("a report to the office is lost: {error}");
+                    }
+                }
+            }
+        }
+        tracing::info!("stopping: turns in progress end, messages leave");
+        let deadline = Instant::now() + self.config.shutdown.drain;
+        if tokio::time::timeout(self.config.shutdown.drain, self.lanes.drain()).await.is_err() {
+            tracing::warn!("some turns did not end in time; their entries stay for the next start");
+        }
+        self.outbox.drain(deadline.saturating_duration_since(Instant::now())).await;
+        tasks.close();
+        if tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await.is_err() {
+            tracing::debug!("some connections were still open");
+        }
+        self.lanes.host().store().clone().close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Starts whichever way updates come in, and tells Telegram the commands.
+    fn listen(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let (client, stop) = (self.client.clone(), stop.clone());
+        let commands = Request::of(&SetMyCommands::new(self.commands()));
+        match (self.config.telegram.mode, self.config.telegram.webhook_url.clone()) {
+            (Mode::Webhook, Some(url)) => {
+                let secret = self.config.telegram.webhook_secret.clone();
+                tasks.spawn(persist("set the webhook", client.clone(), webhook(url, secret), stop.clone()));
+            }
+            (Mode::Webhook, None) => {
+                tracing::warn!(
+                    "telegram.mode is webhook, but TELEGRAM_WEBHOOK_URL is not set: updates come only to whoever sends them to /telegram/webhook"
+                );
+            }
+            (Mode::Polling, _) => {
+                let hold = self.config.telegram.poll_timeout;
+                tasks.spawn(intake::poll(Arc::clone(&self.intake), client.clone(), hold, stop.clone()));
+            }
+        }
+        tasks.spawn(persist("set the commands", client, commands, stop));
+    }
+
+    /// The commands of the live flows, by their titles.
+    fn commands(&self) -> Vec<BotCommand> {
+        let live = self.scripts.live();
+        let mut commands: Vec<BotCommand> = Vec::new();
+        for flow in live.flows() {
+            for trigger in &flow.header.on {
+                if let Trigger::Command(name) = trigger
+                    && !commands.iter().any(|known| known.command == name[1..])
+                {
+                    commands.push(BotCommand::new(&name[1..], &flow.header.title));
+                }
+            }
+        }
+        commands
+    }
+
+    fn retention(&self) -> Retention {
+        let settings = &self.config.retention;
+        Retention {
+            inbox: settings.inbox.get(),
+            outbox: settings.outbox.get(),
+            conversations: settings.conversations.get(),
+        }
+    }
+
+    /// Watches the scripts and publishes what changes.
+    fn watch(&self, tasks: &TaskTracker, stop: &CancellationToken) -> Option<watch::Watch> {
+        let method = match self.config.scripts.watch {
+            Watch::Notify => watch::Method::Notify,
+            Watch::Poll => watch::Method::Poll,
+            Watch::Off => return None,
+        };
+        let changed = Arc::new(Notify::new());
+        let watch =
+            watch::watch(self.scripts.folder(), method, self.config.scripts.debounce, Arc::clone(&changed))
+                .inspect_err(|error| tracing::error!("changes of scripts will not be noticed: {error}"))
+                .ok()?;
+        let (lanes, stop) = (Arc::clone(&self.lanes), stop.clone());
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = changed.notified() => publish(&lanes).await,
+                }
+            }
+        });
+        Some(watch)
+    }
+}
+
+/// Publishes what the folder holds now: the office hears of it, and parked conversations try to go on.
+pub async fn publish(lanes: &Arc<Lanes>) {
+    let host = lanes.host();
+    let entries = match host.scripts().publish(host.clock()).await {
+        Ok(Outcome::Same) => return,
+        Ok(Outcome::Live(set)) => {
+            tracing::info!(script_set.hash = set.hash(), "script set {} is live", short(set.hash()));
+            let mut entries = tell_office(
+                host,
+                set.hash(),
+                "live",
+                &format!("✅ Сценарии обновлены: <code>{}</code>.", short(set.hash())),
+            );
+            entries.extend(resumes(host, set.hash()).await);
+            entries
+        }
+        Ok(Outcome::Refused(refusal)) => {
+            tracing::error!("the changed scripts are refused, the former ones go on:\n{}", refusal.report);
+            let words = format!(
+                "⛔️ Изменение сценариев не принято, работает прежняя версия.\n<pre>{}</pre>",
+                html::escape(&refusal.report)
+            );
+            tell_office(host, &refusal.hash, "refused", &words)
+        }
+        Err(error) => return tracing::error!("cannot publish the scripts: {error}"),
+    };
+    if let Err(error) = lanes.accept(entries).await {
+        tracing::warn!("the office does not hear of the change of scripts: {error}");
+    }
+}
+
+fn tell_office(host: &Host, hash: &str, what: &str, words: &str) -> Vec<inbox::New> {
+    let key = format!("scripts-{what}-{hash}-{}", host.clock().now().0);
+    host.staff_chat().map(|staff| notice(staff, key, words)).into_iter().collect()
+}
+
+/// An entry for each parked conversation: perhaps the new scripts mend it.
+async fn resumes(host: &Host, hash: &str) -> Vec<inbox::New> {
+    let parked = host.store().parked().await.unwrap_or_else(|error| {
+        tracing::warn!("cannot look for parked conversations: {error}");
+        Vec::new()
+    });
+    let resume = |row: store::conversation::Row| inbox::New {
+        source: "resume".to_owned(),
+        key: format!("{}-{hash}", row.id.0),
+        lane: row.chat.into(),
+        body: json!({ "conversation": row.id.0 }).into(),
+    };
+    parked.into_iter().map(resume).collect()
+}
+
+fn short(hash: &str) -> &str {
+    &hash[..hash.len().min(10)]
+}
+
+fn webhook(url: url::Url, secret: Option<SecretString>) -> Request {
+    let mut request = SetWebhook::new(url).allowed_updates(ALLOWED).max_connections(100);
+    request.secret_token = secret.map(|secret| secret.expose_secret().to_owned());
+    Request::of(&request)
+}
+
+/// Makes a call until it succeeds or is refused for good.
+async fn persist(what: &'static str, client: Client, request: Request, stop: CancellationToken) {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let error = match client.call::<bool>(request.clone()).await {
+            Ok(_) => return,
+            Err(error) => error,
+        };
+        if error.verdict() == crate::telegram::Verdict::GiveUp {
+            return tracing::error!("cannot {what}: {error}");
+        }
+        tracing::warn!("cannot {what} yet: {error}");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(60)),
+        }
+    }
+}
+
+/// What the configuration allows scripts to take; a limit that is off is as large as it can be.
+pub fn limits(config: &Config) -> script::Limits {
+    let limits = &config.scripts.limits;
+    let count = |limit: config::Limit<std::num::NonZeroU32>| limit.get().map_or(0, |n| n.get() as usize);
+    let size = |limit: config::Limit<config::Size>| limit.get().map_or(0, config::Size::bytes);
+    script::Limits {
+        operations: limits.operations.get().map_or(0, |n| u64::from(n.get())),
+        wall_time: limits.wall_time.get().unwrap_or(Duration::from_secs(3_600)),
+        call_depth: limits.call_depth.get() as usize,
+        string_bytes: size(limits.string_size),
+        array_items: count(limits.array_items),
+        map_items: count(limits.map_items),
+        journal_steps: limits.journal_steps.get().map_or(usize::MAX, |n| n.get() as usize),
+        shared_value_bytes: limits.shared_value_size.get().map_or(usize::MAX, config::Size::bytes),
+    }
+}
+
+/// What the configuration says of the database.
+pub fn store_settings(config: &Config) -> store::Settings {
+    let database = &config.database;
+    let limits = &config.scripts.limits;
+    store::Settings {
+        url: match &database.url {
+            Some(url) => store::DatabaseUrl::Postgres(url.clone()),
+            None => store::DatabaseUrl::Sqlite(database.path.clone()),
+        },
+        kept: database.connections_kept.get(),
+        most: database.connections_most.get(),
+        lifetime: database.connection_lifetime.get().unwrap_or(Duration::MAX),
+        acquire_timeout: database.acquire_timeout,
+        busy_timeout: database.busy_timeout,
+        value_bytes: limits.value_size.get().map_or(usize::MAX, config::Size::bytes),
+        blob_bytes: limits.shared_value_size.get().map_or(usize::MAX, config::Size::bytes),
+        crash: None,
+    }
+}

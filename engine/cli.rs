@@ -1,0 +1,218 @@
+//! The command line.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::bot::{self, Bot};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, Env, Environment, LogFormat, Severity};
+use crate::sandbox::demo;
+use crate::script::{self, Set};
+use crate::store::Store;
+
+/// The franchise network's Telegram bot, scripted in Rhai.
+#[derive(Debug, Parser)]
+#[command(name = "borodach", version, about, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// The bot's folder, with config.yaml, flows/ and scripts/.
+    #[arg(long, global = true, default_value = ".", value_name = "FOLDER")]
+    dir: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Settings are in config.yaml; secrets come from the environment or from a file .env beside it:
+  TELEGRAM_BOT_TOKEN       from @BotFather; `run` needs it
+  DATABASE_URL             postgres://… ; SQLite in data/borodach.db without it
+  TELEGRAM_WEBHOOK_URL, TELEGRAM_WEBHOOK_SECRET   with telegram.mode: webhook
+  TELEGRAM_API_URL, LISTEN_ADDR, ENVIRONMENT      see config.yaml
+
+Try it without a token:  borodach demo";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the bot.
+    Run,
+    /// Runs the bot on one desk with a stand-in Telegram and a page to talk to it; needs no token.
+    Demo,
+    /// Applies the migrations that the database lacks; `run` does it, too.
+    Migrate,
+    /// Compiles and checks flows/ and scripts/ as strictly as publishing does; exit code 1 when something is wrong.
+    Check,
+    /// What concerns config.yaml.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Reads config.yaml and the environment and says what will not do.
+    Check,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Run => run(&cli.dir),
+        Command::Demo => demonstrate(&cli.dir),
+        Command::Migrate => migrate(&cli.dir),
+        Command::Check => return check(&cli.dir),
+        Command::Config(ConfigCommand::Check) => return check_config(&cli.dir),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("borodach: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(folder: &Path) -> anyhow::Result<()> {
+    let config = Config::load(folder, &Env::of_process())?;
+    // Asked for first: without a token there is no point in opening anything.
+    config.telegram.token()?;
+    log(&config);
+    runtime()?.block_on(async {
+        let store = bot::store_settings(&config);
+        let clock: SharedClock = Arc::new(SystemClock);
+        let bot = Bot::open(folder, config, store, clock).await?;
+        bot.run(axum::Router::new(), stop_on_signal()?).await?;
+        Ok(())
+    })
+}
+
+fn demonstrate(folder: &Path) -> anyhow::Result<()> {
+    let config = Config::load(folder, &Env::of_process())?;
+    log(&config);
+    runtime()?.block_on(async { demo::run(folder, config, stop_on_signal()?).await })
+}
+
+fn migrate(folder: &Path) -> anyhow::Result<()> {
+    let config = Config::load(folder, &Env::of_process())?;
+    let applied = runtime()?.block_on(Store::migrate(&bot::store_settings(&config)))?;
+    if applied.is_empty() {
+        println!("the database is up to date");
+    }
+    for name in applied {
+        println!("applied {name}");
+    }
+    Ok(())
+}
+
+fn check(folder: &Path) -> ExitCode {
+    let limits = match Config::load(folder, &Env::of_process()) {
+        Ok(config) => bot::limits(&config),
+        Err(error) => {
+            eprintln!("borodach: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let files = match script::read(folder) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("borodach: cannot read flows/ and scripts/ in {}: {error}", folder.display());
+            return ExitCode::FAILURE;
+        }
+    };
+    let count = files.len();
+    match Set::checked(files, limits) {
+        Ok(set) => {
+            println!(
+                "✅ {count} файлов, {} разговоров: всё в порядке. Версия {}",
+                set.flows().count(),
+                &set.hash()[..10]
+            );
+            ExitCode::SUCCESS
+        }
+        Err(findings) => {
+            for finding in &findings {
+                eprintln!("{finding}\n");
+            }
+            eprintln!("⛔️ замечаний: {}", findings.len());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check_config(folder: &Path) -> ExitCode {
+    let config = match Config::load(folder, &Env::of_process()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("borodach: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let findings = config.check();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return ExitCode::FAILURE;
+    }
+    println!("config.yaml is fine");
+    ExitCode::SUCCESS
+}
+
+/// Worker threads for the cores; scripts run on threads that may block, with room for deep calls.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(8 << 20)
+        .build()
+        .context("the system gives no threads")
+}
+
+/// Stops at the first SIGTERM or Ctrl-C; at the second the process leaves at once.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if first {
+                told.cancel();
+            } else {
+                eprintln!("borodach: leaving at once; nothing is lost, the next start goes on");
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(stop)
+}
+
+/// JSON lines in production, readable ones on a terminal.
+fn log(config: &Config) {
+    let level = tracing::Level::from(config.log.level);
+    let filter = EnvFilter::new(format!("{level},sqlx=warn,hyper=warn,reqwest=warn,h2=warn"));
+    let is_json = match config.log.format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => config.environment == Environment::Production && !std::io::stderr().is_terminal(),
+    };
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let installed = if is_json {
+        registry.with(lines.json().flatten_event(true)).try_init()
+    } else {
+        registry.with(lines.with_target(false)).try_init()
+    };
+    installed.expect("the command line installs the only subscriber");
+}

@@ -35,6 +35,7 @@ pub struct Bot {
     intake: Arc<Intake>,
     scripts: Arc<Scripts>,
     reports: mpsc::Receiver<inbox::New>,
+    listener: TcpListener,
     started: Instant,
 }
 
@@ -74,6 +75,9 @@ impl Bot {
         let started = Instant::now();
         let token = config.telegram.token()?.clone();
         let client = Client::new(config.telegram.api_url.clone(), token, config.telegram.request_timeout)?;
+        let address = config.http.listen;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let store = Store::open(&store, Arc::clone(&clock)).await?;
         let scripts = Scripts::open(folder, limits(&config), store.clone(), &clock).await?;
         let scripts = Arc::new(scripts);
@@ -82,21 +86,25 @@ impl Bot {
             staff: config.telegram.staff.clone(),
             turn_deadline: config.conversations.turn_deadline.get().unwrap_or(Duration::MAX),
         };
-        let staff = config.telegram.staff_chat;
         let (outbox, reports) =
-            Outbox::new(store.clone(), client.clone(), Arc::clone(&clock), &config.telegram.limits, staff);
+            Outbox::new(store.clone(), client.clone(), Arc::clone(&clock), &config.telegram);
         let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, settings));
         let lanes = Lanes::new(host, Arc::clone(&outbox));
         let clip = config.conversations.answer_clip.get().map_or(usize::MAX, config::Size::bytes);
         let secret = config.telegram.webhook_secret.clone();
         let intake =
             Intake::new(Arc::clone(&lanes), Arc::clone(&outbox), client.clone(), &config.spam, clip, secret);
-        Ok(Bot { config, client, lanes, outbox, intake, scripts, reports, started })
+        Ok(Bot { config, client, lanes, outbox, intake, scripts, reports, listener, started })
     }
 
     /// The door for updates.
     pub fn intake(&self) -> &Arc<Intake> {
         &self.intake
+    }
+
+    /// Where the bot's own pages are.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.listener.local_addr().unwrap_or(self.config.http.listen)
     }
 
     /// The lanes, for whoever waits until they are quiet.
@@ -122,12 +130,12 @@ impl Bot {
 
     /// Runs until `stop`, then drains: turns in progress end, messages leave, the rest stays on disk.
     /// `pages` are served beside the bot's own addresses.
-    pub async fn run(mut self, pages: axum::Router, stop: CancellationToken) -> Result<(), StartError> {
-        let address = self.config.http.listen;
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    pub async fn run(self, pages: axum::Router, stop: CancellationToken) -> Result<(), StartError> {
+        let address = self.address();
+        let health = self.health();
+        let Bot { config, client, lanes, outbox, intake, scripts, mut reports, listener, .. } = self;
         let tasks = TaskTracker::new();
-        let router = web::router(self.health(), Arc::clone(&self.intake)).merge(pages);
+        let router = web::router(health, Arc::clone(&intake)).merge(pages);
         let quiet = stop.clone();
         tasks.spawn(async move {
             let serve = axum::serve(listener, router).with_graceful_shutdown(quiet.cancelled_owned());
@@ -135,117 +143,129 @@ impl Bot {
                 tracing::error!("the HTTP server stopped: {error}");
             }
         });
-        self.lanes.recover().await?;
-        if self.lanes.host().store().is_shared() {
-            tasks.spawn(Arc::clone(&self.lanes).follow());
+        lanes.recover().await?;
+        if lanes.host().store().is_shared() {
+            tasks.spawn(Arc::clone(&lanes).follow());
         }
-        tasks.spawn(scheduler::keep_promises(Arc::clone(&self.lanes), stop.clone()));
-        let retention = self.retention();
+        tasks.spawn(scheduler::keep_promises(Arc::clone(&lanes), stop.clone()));
+        let retention = retention(&config);
         tasks.spawn(scheduler::tidy(
-            Arc::clone(&self.lanes),
-            Arc::clone(&self.outbox),
-            Arc::clone(&self.intake),
+            Arc::clone(&lanes),
+            Arc::clone(&outbox),
+            Arc::clone(&intake),
             retention,
             stop.clone(),
         ));
-        self.listen(&tasks, &stop);
-        let _watch = self.watch(&tasks, &stop);
+        listen(&config, &client, &intake, &scripts, &tasks, &stop);
+        let _watch = watch_scripts(&config.scripts, &lanes, &tasks, &stop);
         tracing::info!(http.address = %address, "the bot runs; its health is at http://{address}/health");
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(report) = self.reports.recv() => {
-                    if let Err(error) = self.lanes.accept(vec![report]).await {
+                Some(report) = reports.recv() => {
+                    if let Err(error) = lanes.accept(vec![report]).await {
                         tracing::warn!("a report to the office is lost: {error}");
                     }
                 }
             }
         }
         tracing::info!("stopping: turns in progress end, messages leave");
-        let deadline = Instant::now() + self.config.shutdown.drain;
-        if tokio::time::timeout(self.config.shutdown.drain, self.lanes.drain()).await.is_err() {
+        let deadline = Instant::now() + config.shutdown.drain;
+        if tokio::time::timeout(config.shutdown.drain, lanes.drain()).await.is_err() {
             tracing::warn!("some turns did not end in time; their entries stay for the next start");
         }
-        self.outbox.drain(deadline.saturating_duration_since(Instant::now())).await;
+        outbox.drain(deadline.saturating_duration_since(Instant::now())).await;
         tasks.close();
         if tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await.is_err() {
             tracing::debug!("some connections were still open");
         }
-        self.lanes.host().store().clone().close().await;
+        lanes.host().store().clone().close().await;
         tracing::info!("stopped");
         Ok(())
     }
+}
 
-    /// Starts whichever way updates come in, and tells Telegram the commands.
-    fn listen(&self, tasks: &TaskTracker, stop: &CancellationToken) {
-        let (client, stop) = (self.client.clone(), stop.clone());
-        let commands = Request::of(&SetMyCommands::new(self.commands()));
-        match (self.config.telegram.mode, self.config.telegram.webhook_url.clone()) {
-            (Mode::Webhook, Some(url)) => {
-                let secret = self.config.telegram.webhook_secret.clone();
-                tasks.spawn(persist("set the webhook", client.clone(), webhook(url, secret), stop.clone()));
-            }
-            (Mode::Webhook, None) => {
-                tracing::warn!(
-                    "telegram.mode is webhook, but TELEGRAM_WEBHOOK_URL is not set: updates come only to whoever sends them to /telegram/webhook"
-                );
-            }
-            (Mode::Polling, _) => {
-                let hold = self.config.telegram.poll_timeout;
-                tasks.spawn(intake::poll(Arc::clone(&self.intake), client.clone(), hold, stop.clone()));
-            }
+/// Starts whichever way updates come in, and tells Telegram the commands.
+fn listen(
+    config: &Config,
+    client: &Client,
+    intake: &Arc<Intake>,
+    scripts: &Scripts,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let (client, stop) = (client.clone(), stop.clone());
+    let commands = Request::of(&SetMyCommands::new(commands(scripts)));
+    match (config.telegram.mode, config.telegram.webhook_url.clone()) {
+        (Mode::Webhook, Some(url)) => {
+            let secret = config.telegram.webhook_secret.clone();
+            tasks.spawn(persist("set the webhook", client.clone(), webhook(url, secret), stop.clone()));
         }
-        tasks.spawn(persist("set the commands", client, commands, stop));
-    }
-
-    /// The commands of the live flows, by their titles.
-    fn commands(&self) -> Vec<BotCommand> {
-        let live = self.scripts.live();
-        let mut commands: Vec<BotCommand> = Vec::new();
-        for flow in live.flows() {
-            for trigger in &flow.header.on {
-                if let Trigger::Command(name) = trigger
-                    && !commands.iter().any(|known| known.command == name[1..])
-                {
-                    commands.push(BotCommand::new(&name[1..], &flow.header.title));
-                }
-            }
+        (Mode::Webhook, None) => {
+            tracing::warn!(
+                "telegram.mode is webhook, but TELEGRAM_WEBHOOK_URL is not set: updates come only to whoever sends them to /telegram/webhook"
+            );
         }
-        commands
-    }
-
-    fn retention(&self) -> Retention {
-        let settings = &self.config.retention;
-        Retention {
-            inbox: settings.inbox.get(),
-            outbox: settings.outbox.get(),
-            conversations: settings.conversations.get(),
+        (Mode::Polling, _) => {
+            let hold = config.telegram.poll_timeout;
+            tasks.spawn(intake::poll(Arc::clone(intake), client.clone(), hold, stop.clone()));
         }
     }
+    tasks.spawn(persist("set the commands", client, commands, stop));
+}
 
-    /// Watches the scripts and publishes what changes.
-    fn watch(&self, tasks: &TaskTracker, stop: &CancellationToken) -> Option<watch::Watch> {
-        let method = match self.config.scripts.watch {
-            Watch::Notify => watch::Method::Notify,
-            Watch::Poll => watch::Method::Poll,
-            Watch::Off => return None,
-        };
-        let changed = Arc::new(Notify::new());
-        let watch =
-            watch::watch(self.scripts.folder(), method, self.config.scripts.debounce, Arc::clone(&changed))
-                .inspect_err(|error| tracing::error!("changes of scripts will not be noticed: {error}"))
-                .ok()?;
-        let (lanes, stop) = (Arc::clone(&self.lanes), stop.clone());
-        tasks.spawn(async move {
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = changed.notified() => publish(&lanes).await,
-                }
+/// The commands of the live flows, by their titles.
+fn commands(scripts: &Scripts) -> Vec<BotCommand> {
+    let live = scripts.live();
+    let mut commands: Vec<BotCommand> = Vec::new();
+    for flow in live.flows() {
+        for trigger in &flow.header.on {
+            if let Trigger::Command(name) = trigger
+                && !commands.iter().any(|known| known.command == name[1..])
+            {
+                commands.push(BotCommand::new(&name[1..], &flow.header.title));
             }
-        });
-        Some(watch)
+        }
     }
+    commands
+}
+
+fn retention(config: &Config) -> Retention {
+    let settings = &config.retention;
+    Retention {
+        inbox: settings.inbox.get(),
+        outbox: settings.outbox.get(),
+        conversations: settings.conversations.get(),
+    }
+}
+
+/// Watches the scripts and publishes what changes.
+fn watch_scripts(
+    settings: &config::Scripts,
+    lanes: &Arc<Lanes>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Option<watch::Watch> {
+    let method = match settings.watch {
+        Watch::Notify => watch::Method::Notify,
+        Watch::Poll => watch::Method::Poll,
+        Watch::Off => return None,
+    };
+    let changed = Arc::new(Notify::new());
+    let watch =
+        watch::watch(lanes.host().scripts().folder(), method, settings.debounce, Arc::clone(&changed))
+            .inspect_err(|error| tracing::error!("changes of scripts will not be noticed: {error}"))
+            .ok()?;
+    let (lanes, stop) = (Arc::clone(lanes), stop.clone());
+    tasks.spawn(async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = changed.notified() => publish(&lanes).await,
+            }
+        }
+    });
+    Some(watch)
 }
 
 /// Publishes what the folder holds now: the office hears of it, and parked conversations try to go on.

@@ -7,7 +7,7 @@ mod spam;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use subtle::ConstantTimeEq as _;
 
 use crate::config::Spam;
@@ -52,7 +52,7 @@ impl Intake {
 
     /// Writes updates down and has them taken; one that cannot be understood is told of and left aside.
     /// Errors: the store's; then none of them is accepted, and Telegram must bring them again.
-    pub async fn accept(&self, mut updates: Vec<Value>) -> Result<(), store::Error> {
+    pub async fn accept(&self, mut updates: Vec<Box<RawValue>>) -> Result<(), store::Error> {
         updates.sort_by_key(|update| update_id(update).unwrap_or(i64::MAX));
         let mut entries = Vec::with_capacity(updates.len());
         for update in updates {
@@ -62,7 +62,7 @@ impl Intake {
                 tracing::error!("something that is no update came in and is left aside");
                 continue;
             };
-            match parse(update, self.clip_bytes) {
+            match parse(&update, self.clip_bytes) {
                 Ok(Parsed::Deed(deed)) => entries.extend(self.entry(id, &deed)),
                 Ok(Parsed::Unused) => {}
                 Err(error) => {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SharedClock, Timestamp};
-use crate::config::DeliveryLimits;
+use crate::config;
 use crate::store::outbox::{Message, Outcome, Receipt};
 use crate::store::{self, Store, inbox};
 use crate::telegram::{ChatId, Client, Content, Error, Markup, Outgoing, Sent, Target, Verdict, html};
@@ -31,6 +31,7 @@ pub struct Outbox {
     client: Client,
     clock: SharedClock,
     staff_chat: Option<ChatId>,
+    tidies: bool,
     throttle: Throttle,
     chats: Mutex<HashMap<ChatId, VecDeque<Message>>>,
     queued: AtomicUsize,
@@ -52,16 +53,16 @@ impl Outbox {
         store: Store,
         client: Client,
         clock: SharedClock,
-        limits: &DeliveryLimits,
-        staff_chat: Option<ChatId>,
+        settings: &config::Telegram,
     ) -> (Arc<Outbox>, mpsc::Receiver<inbox::New>) {
         let (reports, received) = mpsc::channel(64);
         let outbox = Outbox {
             store,
             client,
             clock,
-            staff_chat,
-            throttle: Throttle::new(limits),
+            staff_chat: settings.staff_chat,
+            tidies: settings.tidy,
+            throttle: Throttle::new(&settings.limits),
             chats: Mutex::default(),
             queued: AtomicUsize::new(0),
             frozen_until: Mutex::default(),

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::intake::Intake;
 
@@ -54,7 +54,7 @@ async fn update(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Byt
     if !intake.knows_secret(given) {
         return StatusCode::UNAUTHORIZED;
     }
-    let Ok(update) = serde_json::from_slice::<Value>(&body) else {
+    let Ok(update) = serde_json::from_slice::<Box<RawValue>>(&body) else {
         tracing::error!("something that is not JSON came to the webhook and is left aside");
         return StatusCode::OK;
     };

@@ -33,6 +33,8 @@ pub struct Telegram {
     /// Deadline of any other call, retries not counted.
     #[serde(with = "setting")]
     pub request_timeout: Duration,
+    /// Whether buttons are taken off questions that are answered, when messages leave room for it.
+    pub tidy: bool,
     /// How fast messages leave.
     #[serde(deserialize_with = "section")]
     pub limits: DeliveryLimits,
@@ -65,6 +67,7 @@ impl Default for Telegram {
             staff: Vec::new(),
             poll_timeout: Duration::from_secs(50),
             request_timeout: Duration::from_secs(30),
+            tidy: true,
             limits: DeliveryLimits::default(),
             bot_token: None,
             api_url: known_url("https://api.telegram.org"),

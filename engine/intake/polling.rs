@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use teloxide::payloads::{DeleteWebhook, GetUpdates, GetUpdatesSetters as _};
 use teloxide::types::AllowedUpdate;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,7 @@ async fn fetch(intake: &Intake, client: &Client, hold: Duration) {
             .timeout(u32::try_from(hold.as_secs()).unwrap_or(50))
             .allowed_updates(ALLOWED);
         request.offset = offset;
-        let updates: Vec<Value> =
+        let updates: Vec<Box<RawValue>> =
             match client.call_within(Request::of(&request), hold + Duration::from_secs(15)).await {
                 Ok(updates) => updates,
                 Err(error) => {
@@ -80,7 +80,7 @@ async fn fetch(intake: &Intake, client: &Client, hold: Duration) {
         // confirms nothing more, and Telegram is free to start its numbers anew, even below ours.
         offset = updates
             .iter()
-            .filter_map(crate::telegram::update_id)
+            .filter_map(|update| crate::telegram::update_id(update))
             .max()
             .and_then(|id| i32::try_from(id + 1).ok());
         while let Err(error) = intake.accept(updates.clone()).await {

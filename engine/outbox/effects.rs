@@ -49,6 +49,9 @@ impl Outbox {
                 metrics::counter!("outbox_niceties_skipped_total").increment(1);
                 continue;
             }
+            if !self.tidies && matches!(effect, Effect::Tidy { .. }) {
+                continue;
+            }
             if let Some(request) = self.nicety(effect) {
                 self.send_aside(request);
             }

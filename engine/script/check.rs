@@ -240,7 +240,8 @@ impl<'a> File<'a> {
 
     /// A step inside `|item| …`: Rhai may swallow its suspension, so the talk would take a false road.
     fn steps_inside_callbacks(&self, findings: &mut Vec<Finding>) {
-        let closures = self.ast.clone_functions_only_filtered(|_, _, _, name, _| name.starts_with("anon$"));
+        let mut closures = self.ast.clone_functions_only();
+        closures.retain_functions(|_, _, name, _| name.starts_with("anon$"));
         for_each_call(&closures, |call| {
             if let Some(function) = call.host().filter(|function| function.action.is_step()) {
                 let message = format!(

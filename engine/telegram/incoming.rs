@@ -1,7 +1,7 @@
 //! What people do, in our own words: Telegram's updates are parsed here and nowhere else.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use teloxide::types::{ChatMemberKind, MediaKind, Message, MessageKind, Update, UpdateKind, User};
 
 use super::{ChatId, UserId};
@@ -105,15 +105,20 @@ pub enum Parsed {
 }
 
 /// The number of an update, also of one that cannot be understood otherwise.
-pub fn update_id(update: &Value) -> Option<i64> {
-    update.get("update_id").and_then(Value::as_i64)
+pub fn update_id(update: &RawValue) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        update_id: i64,
+    }
+    serde_json::from_str::<Numbered>(update.get()).ok().map(|numbered| numbered.update_id)
 }
 
 /// Understands one update; texts longer than `clip_bytes` are cut.
 ///
+/// It is read from the text as Telegram sent it: teloxide wants the number first, and a parsed map is sorted.
 /// Errors: what Telegram sent does not have the shape of an update.
-pub fn parse(update: Value, clip_bytes: usize) -> Result<Parsed, serde_json::Error> {
-    let update: Update = serde_json::from_value(update)?;
+pub fn parse(update: &RawValue, clip_bytes: usize) -> Result<Parsed, serde_json::Error> {
+    let update: Update = serde_json::from_str(update.get())?;
     Ok(match update.kind {
         UpdateKind::Message(message) => {
             message_deed(message, clip_bytes).map_or(Parsed::Unused, Parsed::Deed)
@@ -143,6 +148,7 @@ pub fn parse(update: Value, clip_bytes: usize) -> Result<Parsed, serde_json::Err
             let what = What::Membership { is_reachable };
             Parsed::Deed(Incoming { chat: ChatId(change.chat.id.0), from, message_id: None, what })
         }
+        UpdateKind::Error(_) => return Err(serde::de::Error::custom("its kind or a part of it is unknown")),
         _ => Parsed::Unused,
     })
 }

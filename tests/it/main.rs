@@ -3,15 +3,18 @@
 use std::sync::Once;
 
 mod config;
+mod desk;
+mod registration;
 mod sandbox;
 mod store;
 mod telegram_html;
 
-/// Installs the TLS provider that every HTTP client of the process uses, once.
+/// Installs the TLS provider that every HTTP client of the process uses, and a log that is shown with failures, once.
 pub fn crypto() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let provider = rustls::crypto::ring::default_provider();
         provider.install_default().expect("nobody else in this process installs a provider");
+        tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::WARN).init();
     });
 }

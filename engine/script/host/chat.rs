@@ -57,7 +57,7 @@ const REMIND: Param = param("remind", Shape::Span, "через сколько н
 const MIN: Param = param("min", Shape::Int, "не меньше");
 const MAX: Param = param("max", Shape::Int, "не больше");
 const BUTTONS: Param =
-    param("buttons", Shape::List, "ряды кнопок под сообщением: #{ text, start, with } или #{ text, url }");
+    param("buttons", Shape::List, "ряды кнопок под сообщением: #{ text, start, args } или #{ text, url }");
 const SILENT: Param = param("silent", Shape::Bool, "true — без звука");
 const KEYBOARD: Param = param("keyboard", Shape::Text, "\"remove\" — убрать кнопки под полем ввода");
 
@@ -277,9 +277,9 @@ fn button(value: &Value) -> Result<Button, String> {
     }
     let flow =
         value.get("start").and_then(Value::as_str).ok_or("кнопка: нужно поле start (разговор) или url")?;
-    let with = value.get("with").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let with = value.get("args").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let data = crate::conversation::trigger_data(flow, with).ok_or(
-        "кнопка: в with помещаются только короткие числа и слова (64 байта вместе с именем разговора)",
+        "кнопка: в args помещаются только короткие числа и слова (64 байта вместе с именем разговора)",
     )?;
     Ok(Button { label, press: Press::Data(data) })
 }

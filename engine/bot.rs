@@ -333,17 +333,14 @@ fn webhook(url: url::Url, secret: Option<SecretString>) -> Request {
 async fn persist(what: &'static str, client: Client, request: Request, stop: CancellationToken) {
     let mut pause = Duration::from_secs(1);
     loop {
-        let error = match client.call::<bool>(request.clone()).await {
-            Ok(_) => return,
-            Err(error) => error,
-        };
+        let Err(error) = client.call::<bool>(request.clone()).await else { return };
         if error.verdict() == crate::telegram::Verdict::GiveUp {
             return tracing::error!("cannot {what}: {error}");
         }
         tracing::warn!("cannot {what} yet: {error}");
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(60)),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_mins(1)),
         }
     }
 }
@@ -355,7 +352,7 @@ pub fn limits(config: &Config) -> script::Limits {
     let size = |limit: config::Limit<config::Size>| limit.get().map_or(0, config::Size::bytes);
     script::Limits {
         operations: limits.operations.get().map_or(0, |n| u64::from(n.get())),
-        wall_time: limits.wall_time.get().unwrap_or(Duration::from_secs(3_600)),
+        wall_time: limits.wall_time.get().unwrap_or(Duration::from_hours(1)),
         call_depth: limits.call_depth.get() as usize,
         string_bytes: size(limits.string_size),
         array_items: count(limits.array_items),

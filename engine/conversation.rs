@@ -128,7 +128,8 @@ impl Host {
 /// A script that fails, runs over the deadline or panics parks its conversation; that is a turn like another.
 /// Errors are the store's: the caller repeats the entry when the verdict says so, and nothing is done twice.
 pub async fn advance(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<Advanced, store::Error> {
-    let turn = AssertUnwindSafe(route::take(host, lease, entry)).catch_unwind();
+    // Boxed: a turn is a large state, and every lane at work would carry one.
+    let turn = AssertUnwindSafe(Box::pin(route::take(host, lease, entry))).catch_unwind();
     let reason = match tokio::time::timeout(host.settings.turn_deadline, turn).await {
         Ok(Ok(result)) => return result,
         Ok(Err(_panic)) => {

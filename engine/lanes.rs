@@ -18,7 +18,7 @@ use crate::store::{self, LaneId, Lease, Verdict, Wakeup};
 pub struct Lanes {
     host: Arc<Host>,
     outbox: Arc<Outbox>,
-    lanes: Mutex<HashMap<LaneId, Lane>>,
+    by_chat: Mutex<HashMap<LaneId, Lane>>,
     timers: Notify,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -46,7 +46,7 @@ impl Lanes {
         Arc::new(Lanes {
             host,
             outbox,
-            lanes: Mutex::default(),
+            by_chat: Mutex::default(),
             timers: Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -168,7 +168,7 @@ impl Lanes {
     }
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, HashMap<LaneId, Lane>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_chat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn serve(self: &Arc<Self>, id: LaneId, lane: &mut Lane) {
@@ -215,7 +215,7 @@ impl Lanes {
             match self.try_lease(id).await {
                 Ok(lease) => return lease,
                 Err(error) if error.verdict() == Verdict::Retry => {
-                    tracing::warn!("cannot take lane {}: {error}", id.0)
+                    tracing::warn!("cannot take lane {}: {error}", id.0);
                 }
                 Err(error) => {
                     tracing::error!(chat.id = id.0, "cannot take lane {}: {error}", id.0);

@@ -45,7 +45,7 @@ pub struct Outbox {
 
 /// How long to wait after a failure before the same message is tried again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 impl Outbox {
     /// An outbox with nothing in it. What it has to tell the office comes out of the receiver, as inbox entries.

@@ -15,7 +15,7 @@ use crate::store::{self, housekeeping::Retention};
 const PORTION: u32 = 500;
 /// With other instances about, their promises are looked for so often.
 const GLANCE: Duration = Duration::from_secs(10);
-const TIDYING: Duration = Duration::from_secs(600);
+const TIDYING: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Fires timers as their moments come, until told to stop; a moment that passed while nobody ran comes at once.

@@ -437,7 +437,7 @@ fn start_writers(
         Server::Postgres(_) => SERVER_WRITERS,
     };
     let start = |_| {
-        let (queue, writes) = mpsc::channel(QUEUE);
+        let (queue, waiting) = mpsc::channel(QUEUE);
         let writer = Writer {
             server: server.clone(),
             me,
@@ -447,7 +447,7 @@ fn start_writers(
             life: life.clone(),
             connection: None,
         };
-        tasks.spawn(writer.run(writes));
+        tasks.spawn(writer.run(waiting));
         queue
     };
     (0..count).map(start).collect()

@@ -91,7 +91,7 @@ pub struct Item {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// The page of a long list.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub page: usize,
     /// What a long list is searched for, folded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -105,10 +105,6 @@ pub struct Progress {
     /// The album already spoken about: its items come one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub album: Option<String>,
-}
-
-fn is_zero(page: &usize) -> bool {
-    *page == 0
 }
 
 /// What a deed means for the question.

@@ -33,7 +33,7 @@ pub(super) async fn take(host: &Host, lease: Lease, entry: &inbox::Entry) -> Res
         return turn.run(talk.clone()).await;
     }
     match deed {
-        Deed::Person(incoming) => person(turn, found, incoming).await,
+        Deed::Person(incoming) => Box::pin(person(turn, found, incoming)).await,
         Deed::Event(event) => tell(turn, event).await,
         Deed::Timer(timer) => time_is_up(turn, found, &timer).await,
         Deed::Resume(resume) => go_on(turn, &resume).await,
@@ -53,14 +53,15 @@ pub(super) async fn give_up(
 ) -> Result<Advanced, store::Error> {
     let mut turn = Turn::new(host, lease, entry);
     let user = Deed::read(entry).map_or(NOBODY, |deed| deed.user());
-    match load(host, entry.lane.chat(), user).await? {
-        Some(mut talk) => turn.park(&mut talk, &why),
-        None => tracing::error!(
+    if let Some(mut talk) = load(host, entry.lane.chat(), user).await? {
+        turn.park(&mut talk, &why);
+    } else {
+        tracing::error!(
             entry.id = entry.id.0,
             chat.id = entry.lane.0,
             "entry {} given up: {why}",
             entry.id.0
-        ),
+        );
     }
     turn.commit().await
 }
@@ -71,7 +72,7 @@ async fn load(host: &Host, chat: ChatId, user: UserId) -> Result<Option<Talk>, s
     let id = kept.row.id;
     Ok(Talk::load(kept)
         .inspect_err(|error| {
-            tracing::error!(conversation.id = id.0, "conversation {} is unreadable: {error}", id.0)
+            tracing::error!(conversation.id = id.0, "conversation {} is unreadable: {error}", id.0);
         })
         .ok())
 }
@@ -231,15 +232,12 @@ async fn cancel(turn: Turn<'_>, talk: Talk) -> Result<Advanced, store::Error> {
     let (standing, partner) = turn.host.standing(talk.chat, talk.user).await?;
     let live = turn.host.scripts.live();
     let person = talk.detail.person.clone();
-    match live.triggered(&Trigger::Command("/cancel".to_owned()), standing) {
-        Some(flow) => {
-            start(turn, Some(talk), &flow.name, person, partner.as_ref(), json!({ "payload": "" })).await
-        }
-        None => {
-            let (mut turn, mut talk) = (turn, talk);
-            turn.leave(&mut talk);
-            turn.commit().await
-        }
+    if let Some(flow) = live.triggered(&Trigger::Command("/cancel".to_owned()), standing) {
+        start(turn, Some(talk), &flow.name, person, partner.as_ref(), json!({ "payload": "" })).await
+    } else {
+        let (mut turn, mut talk) = (turn, talk);
+        turn.leave(&mut talk);
+        turn.commit().await
     }
 }
 
@@ -270,7 +268,7 @@ async fn old_button(
     }
     match found {
         Some(mut talk) if talk.detail.awaiting.is_some() => {
-            turn.ask_again(&mut talk, Some(words::OLD_BUTTON_NOW))
+            turn.ask_again(&mut talk, Some(words::OLD_BUTTON_NOW));
         }
         _ => drop(turn.say(&Outgoing::text(words::OLD_BUTTON))),
     }

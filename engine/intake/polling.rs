@@ -65,12 +65,11 @@ async fn fetch(intake: &Intake, client: &Client, hold: Duration) {
             match client.call_within(Request::of(&request), hold + Duration::from_secs(15)).await {
                 Ok(updates) => updates,
                 Err(error) => {
-                    match error.verdict() {
-                        Verdict::WaitFor(span) => tokio::time::sleep(span).await,
-                        _ => {
-                            tracing::warn!("cannot fetch updates: {error}");
-                            wait(&mut pause).await;
-                        }
+                    if let Verdict::WaitFor(span) = error.verdict() {
+                        tokio::time::sleep(span).await;
+                    } else {
+                        tracing::warn!("cannot fetch updates: {error}");
+                        wait(&mut pause).await;
                     }
                     continue;
                 }

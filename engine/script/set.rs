@@ -116,7 +116,9 @@ pub fn read(folder: &Path) -> io::Result<Files> {
 }
 
 fn is_script(name: &str) -> bool {
-    name.ends_with(".rhai") && !name.ends_with(".test.rhai") && !name.starts_with(['.', '#', '~'])
+    Path::new(name).extension().is_some_and(|ending| ending == "rhai")
+        && !name.contains(".test.")
+        && !name.starts_with(['.', '#', '~'])
 }
 
 /// The identity of a set: its files, and the Rhai that runs them.
@@ -257,9 +259,9 @@ fn flow(
             "у start два параметра, chat и partner, и третий args, если он нужен",
         ));
     }
-    HEADER.set(Some(None));
+    HEADER.take();
     let result = timed(limits.wall_time, || engine.run_ast_with_scope(&mut Scope::new(), &ast));
-    let header = HEADER.take().flatten();
+    let header = HEADER.take();
     result.map_err(|error| Finding::of_error_in(files, path, &error))?;
     let header = header.ok_or_else(|| {
         Finding::in_file(path, "нет заголовка: начните файл с flow(#{ title: …, on: […], access: […] });")
@@ -270,8 +272,8 @@ fn flow(
 }
 
 thread_local! {
-    /// `Some` while a header is being read; then holds what `flow(…)` was given.
-    static HEADER: RefCell<Option<Option<rhai::Map>>> = const { RefCell::new(None) };
+    /// What `flow(…)` was last given on this thread: read right after a file is first evaluated, unread in runs.
+    static HEADER: RefCell<Option<rhai::Map>> = const { RefCell::new(None) };
 }
 
 /// Rhai in a box: no clock, no output, no files, no evaluation of text, and limits on everything.
@@ -304,13 +306,7 @@ fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
         .set_max_map_size(limits.map_items)
         .set_max_modules(64)
         .on_progress(|operations| (operations % 256 == 0 && is_overdue()).then_some(Dynamic::UNIT));
-    engine.register_fn("flow", |header: rhai::Map| {
-        HEADER.with_borrow_mut(|slot| {
-            if let Some(slot) = slot {
-                *slot = Some(header);
-            }
-        });
-    });
+    engine.register_fn("flow", |header: rhai::Map| HEADER.set(Some(header)));
     Trigger::bind(&mut engine);
     host::bind(&mut engine);
     engine.set_module_resolver(Importer {

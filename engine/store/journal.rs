@@ -40,6 +40,7 @@ pub struct Row {
 
 /// A step as it is written: a large answer goes by its hash.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as the columns")]
 struct Recorded<'a> {
     conversation: ConversationId,
     step: StepNo,

@@ -223,7 +223,7 @@ async fn submit(tx: &mut Tx, submission: &Submission, now: Timestamp) -> Result<
         Kind::Registration => partner::register(tx, *user, *chat, profile, now).await?,
         Kind::AddSalon => {} // Whoever asks for a second barbershop is a partner already.
     }
-    let told = staff.map(|staff| event(staff, "request.submitted", id, json!({ "request": id })));
+    let told = staff.map(|staff| event(staff, "request.submitted", id, &json!({ "request": id })));
     Ok(Effect { answer: json!({ "id": id }).into(), events: told.into_iter().collect() })
 }
 
@@ -261,7 +261,7 @@ async fn decide(
     };
     Ok(Effect {
         answer: json!({ "done": true, "decision": status.as_str(), "user_id": user }).into(),
-        events: vec![event(ChatId(chat), name, id.0, json!({ "request": id.0, "reason": reason }))],
+        events: vec![event(ChatId(chat), name, id.0, &json!({ "request": id.0, "reason": reason }))],
     })
 }
 
@@ -276,7 +276,7 @@ async fn decided_before(tx: &mut Tx, id: RequestId) -> Result<Json, Error> {
 }
 
 /// Tells a chat's flows of something that happens once to a request.
-fn event(chat: ChatId, name: &str, request: i64, data: serde_json::Value) -> inbox::New {
+fn event(chat: ChatId, name: &str, request: i64, data: &serde_json::Value) -> inbox::New {
     inbox::New {
         source: String::from("event"),
         key: format!("{name}:{request}"),

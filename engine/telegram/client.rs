@@ -116,10 +116,9 @@ fn refusal(code: u16, description: &str) -> Verdict {
         400 if says("message to edit not found") || says("message can't be edited") => Verdict::Done,
         400 if says("query is too old") => Verdict::Done,
         400 if says("chat not found") => Verdict::Unreachable,
-        // A wrong token is mended by people; until then messages wait.
-        401 | 404 => Verdict::Again,
         403 => Verdict::Unreachable,
-        409 => Verdict::Again,
+        // A wrong token, or a second poller, is mended by people; until then messages wait.
+        401 | 404 | 409 => Verdict::Again,
         500.. => Verdict::InDoubt,
         _ => Verdict::GiveUp,
     }

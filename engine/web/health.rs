@@ -30,7 +30,7 @@ pub struct Health {
 const PATIENCE: Duration = Duration::from_secs(2);
 const TELEGRAM_ASKED_EVERY: Duration = Duration::from_secs(30);
 /// Messages older than this mean that something holds them up.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_mins(1);
 
 impl Health {
     /// A look at these parts; `started` is when the process began.

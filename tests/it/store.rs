@@ -268,7 +268,7 @@ facts! {
     }
 
     async fn a_crash_before_the_commit_loses_the_turn_and_only_it(base: &Base) {
-        let (entry, turn) = crash_at(base, |number| CrashPoint::Before(number)).await;
+        let (entry, turn) = crash_at(base, CrashPoint::Before).await;
         let store = base.open().await;
         assert_eq!(store.orphans(10).await.unwrap(), [LaneId(ANNA)]);
         let turn = Turn { lease: lease(&store, ANNA).await, ..turn };
@@ -278,7 +278,7 @@ facts! {
     }
 
     async fn a_crash_after_the_commit_keeps_the_turn_and_repeating_it_is_harmless(base: &Base) {
-        let (_, turn) = crash_at(base, |number| CrashPoint::After(number)).await;
+        let (_, turn) = crash_at(base, CrashPoint::After).await;
         let store = base.open().await;
         let turn = Turn { lease: lease(&store, ANNA).await, ..turn };
         assert!(matches!(store.commit(turn).await, Err(Error::AlreadyDone)));
@@ -322,7 +322,7 @@ facts! {
         let ended = conversation::Row { status: conversation::Status::Finished, ..talk(1, ANNA) };
         store.commit(Turn { conversations: vec![ended], ..Turn::new(lease) }).await.unwrap();
         assert_eq!(store.sweep(KEEP).await.unwrap().entries, 0);
-        base.clock.turn(Duration::from_secs(3600));
+        base.clock.turn(Duration::from_hours(1));
         let swept = store.sweep(KEEP).await.unwrap();
         assert_eq!((swept.entries, swept.messages, swept.conversations), (1, 0, 1));
         assert_eq!(store.open_entries(LaneId(ANNA)).await.unwrap(), entries[1..]);
@@ -455,9 +455,9 @@ async fn the_twins_have_the_same_tables() {
 }
 
 const KEEP: Retention = Retention {
-    inbox: Some(Duration::from_secs(60)),
-    outbox: Some(Duration::from_secs(60)),
-    conversations: Some(Duration::from_secs(60)),
+    inbox: Some(Duration::from_mins(1)),
+    outbox: Some(Duration::from_mins(1)),
+    conversations: Some(Duration::from_mins(1)),
 };
 
 /// A database of the test's own.

@@ -90,6 +90,7 @@ const fn method(
 }
 
 /// The declarations of the module.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn functions() -> Vec<HostFn> {
     vec![
         method("say", &[TEXT], &[BUTTONS, KEYBOARD, SILENT], "сообщение, для edit", "Говорит.", say),
@@ -127,7 +128,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             &[MIN, MAX, RETRY, BACK, CANCEL, WITHIN, REMIND],
             "текст",
             "Просит написать; min и max — длина в буквах.",
-            |args| ask(args, text_answer(args)?),
+            |args| Ok(ask(args, text_answer(args)?)),
         ),
         method(
             "ask_number",
@@ -135,7 +136,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             &[MIN, MAX, RETRY, BACK, CANCEL, WITHIN, REMIND],
             "целое число",
             "Просит число.",
-            |args| ask(args, Expects::Number { min: int(args, "min"), max: int(args, "max") }),
+            |args| Ok(ask(args, Expects::Number { min: int(args, "min"), max: int(args, "max") })),
         ),
         method(
             "ask_choice",
@@ -300,7 +301,7 @@ fn span(args: &Args, name: &str) -> Option<Duration> {
     args.option(name).and_then(Value::as_str).and_then(parse_span)
 }
 
-fn ask(args: &Args, expects: Expects) -> Result<Act, String> {
+fn ask(args: &Args, expects: Expects) -> Act {
     let question = Question {
         html: args.html(0),
         expects,
@@ -308,7 +309,7 @@ fn ask(args: &Args, expects: Expects) -> Result<Act, String> {
         offers_back: flag(args, "back"),
         offers_cancel: flag(args, "cancel"),
     };
-    Ok(Act::Ask(Ask { question, within: span(args, "within"), remind: span(args, "remind") }))
+    Act::Ask(Ask { question, within: span(args, "within"), remind: span(args, "remind") })
 }
 
 fn text_answer(args: &Args) -> Result<Expects, String> {
@@ -329,29 +330,32 @@ fn items(args: &Args) -> Result<Vec<Item>, String> {
 
 fn choice(args: &Args) -> Result<Act, String> {
     let columns = int(args, "columns").and_then(|n| usize::try_from(n).ok());
-    ask(args, Expects::Choice { items: items(args)?, columns })
+    Ok(ask(args, Expects::Choice { items: items(args)?, columns }))
 }
 
 fn many(args: &Args) -> Result<Act, String> {
     let items = items(args)?;
     let bound = |name, default| int(args, name).and_then(|n| usize::try_from(n).ok()).unwrap_or(default);
     let (min, max) = (bound("min", 1), bound("max", items.len()));
-    ask(args, Expects::Many { items, min, max })
+    Ok(ask(args, Expects::Many { items, min, max }))
 }
 
 fn yes_no(args: &Args) -> Result<Act, String> {
     let item = |label: String, value: bool| Item { label, value: value.into() };
     let items = vec![item(label(args, "yes", "✅ Да"), true), item(label(args, "no", "❌ Нет"), false)];
-    ask(args, Expects::Choice { items, columns: None })
+    Ok(ask(args, Expects::Choice { items, columns: None }))
 }
 
 fn contact(args: &Args) -> Result<Act, String> {
-    ask(args, Expects::Contact { button: label(args, "button", "📱 Поделиться номером") })
+    Ok(ask(args, Expects::Contact { button: label(args, "button", "📱 Поделиться номером") }))
 }
 
 fn files(args: &Args) -> Result<Act, String> {
     let max = int(args, "max").and_then(|n| usize::try_from(n).ok()).unwrap_or(20);
-    ask(args, Expects::Files { max, skip: args.option("skip").and_then(Value::as_str).map(str::to_owned) })
+    Ok(ask(
+        args,
+        Expects::Files { max, skip: args.option("skip").and_then(Value::as_str).map(str::to_owned) },
+    ))
 }
 
 fn date(args: &Args) -> Result<Act, String> {
@@ -361,5 +365,5 @@ fn date(args: &Args) -> Result<Act, String> {
             text.parse().map(Some).map_err(|_| format!("chat.ask_date: {name} — дата вида 2026-12-31"))
         }
     };
-    ask(args, Expects::Date { min: bound("min")?, max: bound("max")? })
+    Ok(ask(args, Expects::Date { min: bound("min")?, max: bound("max")? }))
 }

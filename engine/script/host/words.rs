@@ -24,7 +24,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             &[NUMBER, WORD, WORD, WORD],
             "слово",
             "Подбирает форму: fmt::plural(3, \"заявка\", \"заявки\", \"заявок\").",
-            plural,
+            |args| Ok(plural(args)),
         ),
         pure(
             "fmt",
@@ -88,7 +88,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             options: &[],
             returns: "ничего",
             help: "Пишет строку в журнал сервера (не человеку).",
-            action: Action::Known(log_info),
+            action: Action::Known(|caller, args| Ok(log_info(caller, args))),
         },
     ]
 }
@@ -104,7 +104,7 @@ const fn pure(
     HostFn { module, name, params, options: &[], returns, help, action: Action::Pure(compute) }
 }
 
-fn plural(args: &Args) -> Result<Dynamic, String> {
+fn plural(args: &Args) -> Dynamic {
     let n = args.int(0).unsigned_abs();
     let form = match (n % 10, n % 100) {
         (_, 11..=14) => 3,
@@ -112,7 +112,7 @@ fn plural(args: &Args) -> Result<Dynamic, String> {
         (2..=4, _) => 2,
         _ => 3,
     };
-    Ok(args.str(form).into())
+    args.str(form).into()
 }
 
 /// Kopecks as roubles in groups of three: `1 234 567 ₽`, with kopecks only when there are any.
@@ -164,7 +164,7 @@ fn time_text(args: &Args) -> Result<Dynamic, String> {
     Ok(text.into())
 }
 
-fn log_info(caller: &super::Caller, args: &Args) -> Result<Value, String> {
+fn log_info(caller: &super::Caller, args: &Args) -> Value {
     tracing::info!(chat.id = caller.chat.0, "script: {}", html::plain(&args.html(0)));
-    Ok(Value::Null)
+    Value::Null
 }

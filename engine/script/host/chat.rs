@@ -160,7 +160,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             &[YES, NO, RETRY, BACK, CANCEL, WITHIN, REMIND],
             "true или false",
             "Спрашивает да или нет.",
-            yes_no,
+            |args| Ok(ask(args, yes_no(args))),
         ),
         method(
             "ask_contact",
@@ -168,7 +168,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             &[BUTTON, RETRY, BACK, CANCEL, WITHIN, REMIND],
             "#{ phone, first_name, last_name }",
             "Просит поделиться своим номером; чужой не примет.",
-            contact,
+            |args| Ok(ask(args, contact(args))),
         ),
         method(
             "ask_files",
@@ -176,7 +176,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             &[MAX, SKIP, RETRY, BACK, CANCEL, WITHIN, REMIND],
             "список #{ kind, file_id, name, size_bytes }",
             "Собирает фото и файлы до кнопки «Готово».",
-            files,
+            |args| Ok(ask(args, files(args))),
         ),
         method(
             "ask_date",
@@ -340,22 +340,19 @@ fn many(args: &Args) -> Result<Act, String> {
     Ok(ask(args, Expects::Many { items, min, max }))
 }
 
-fn yes_no(args: &Args) -> Result<Act, String> {
+fn yes_no(args: &Args) -> Expects {
     let item = |label: String, value: bool| Item { label, value: value.into() };
     let items = vec![item(label(args, "yes", "✅ Да"), true), item(label(args, "no", "❌ Нет"), false)];
-    Ok(ask(args, Expects::Choice { items, columns: None }))
+    Expects::Choice { items, columns: None }
 }
 
-fn contact(args: &Args) -> Result<Act, String> {
-    Ok(ask(args, Expects::Contact { button: label(args, "button", "📱 Поделиться номером") }))
+fn contact(args: &Args) -> Expects {
+    Expects::Contact { button: label(args, "button", "📱 Поделиться номером") }
 }
 
-fn files(args: &Args) -> Result<Act, String> {
+fn files(args: &Args) -> Expects {
     let max = int(args, "max").and_then(|n| usize::try_from(n).ok()).unwrap_or(20);
-    Ok(ask(
-        args,
-        Expects::Files { max, skip: args.option("skip").and_then(Value::as_str).map(str::to_owned) },
-    ))
+    Expects::Files { max, skip: args.option("skip").and_then(Value::as_str).map(str::to_owned) }
 }
 
 fn date(args: &Args) -> Result<Act, String> {

@@ -44,7 +44,7 @@ pub use error::{Error, Verdict};
 pub use json::Json;
 pub use lane::{LaneId, Lease, Wakeup};
 pub use settings::{CrashHook, CrashPoint, DatabaseUrl, Settings};
-pub use turn::{Committed, Local, Turn};
+pub use turn::{Committed, Local, Reach, Turn};
 
 use database::{Pool, Tx};
 use group::{Intake, Pending};

@@ -10,7 +10,7 @@ use super::{Advanced, Effect, Host, versions, words};
 use crate::script::Trigger;
 use crate::store::conversation::Status;
 use crate::store::partner::Partner;
-use crate::store::{self, Lease, inbox};
+use crate::store::{self, Lease, Reach, inbox};
 use crate::telegram::{ChatId, Content, Incoming, Outgoing, Person, Target, UserId, What, html};
 
 /// Takes one entry and does what it asks for.
@@ -79,7 +79,12 @@ async fn load(host: &Host, chat: ChatId, user: UserId) -> Result<Option<Talk>, s
 
 async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
     match &deed.what {
-        What::Membership { .. } | What::PollAnswer { .. } => turn.commit().await,
+        What::PollAnswer { .. } => turn.commit().await,
+        What::Membership { is_reachable } => {
+            let mut turn = turn;
+            turn.note_reach(if *is_reachable { Reach::Back } else { Reach::Gone });
+            turn.commit().await
+        }
         What::Press { data, .. } => match Pressed::read(data) {
             Pressed::Question { conversation, epoch, step, tap } => {
                 let asked = found.as_ref().is_some_and(|talk| {

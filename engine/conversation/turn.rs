@@ -50,6 +50,11 @@ impl<'a> Turn<'a> {
         self.advanced.effects.push(effect);
     }
 
+    /// Notes that the chat's person has stopped the bot or come back to it.
+    pub fn note_reach(&mut self, reach: store::Reach) {
+        self.writes.reach = Some(reach);
+    }
+
     /// Keeps a conversation's row as it is now.
     pub fn keep(&mut self, talk: &Talk) {
         let row = talk.row(self.host.clock.now());

@@ -9,7 +9,7 @@ use super::lane::{self, Holder};
 use super::outbox::Receipt;
 use super::turn::Prepared;
 use super::{Committed, Error, Json, LaneId, Lease};
-use super::{conversation, inbox, journal, outbox, request, timer};
+use super::{conversation, inbox, journal, outbox, partner, request, timer};
 use crate::clock::Timestamp;
 
 /// A write and whoever waits for it.
@@ -186,6 +186,8 @@ impl Group {
         journal::write(tx, &rows.journal).await?;
         let ids = outbox::put(tx, &rows.messages).await?;
         timer::put(tx, &rows.timers).await?;
+        partner::mark_reached(tx, &rows.reached).await?;
+        partner::mark_lost(tx, &rows.lost).await?;
         for (pending, turn) in self.turns.iter().zip(&mut turns) {
             if let Ok(committed) = turn {
                 committed.messages = messages(&pending.write, &ids);
@@ -289,6 +291,8 @@ struct TurnRows {
     messages: Rows,
     stop_timers: Rows,
     timers: Rows,
+    reached: Rows,
+    lost: Rows,
 }
 
 impl TurnRows {
@@ -299,6 +303,8 @@ impl TurnRows {
         self.messages.extend(&turn.message_rows);
         self.stop_timers.extend(&turn.stop_timers);
         self.timers.extend(&turn.timers);
+        self.reached.extend(&turn.reached);
+        self.lost.extend(&turn.lost);
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::database::{Pool, Rows, Tx};
-use super::{Error, Json};
+use super::{Error, Json, partner};
 use crate::clock::Timestamp;
 use crate::telegram::ChatId;
 
@@ -158,12 +158,6 @@ pub(super) async fn settle(tx: &mut Tx, receipts: &[&Receipt], now: Timestamp) -
             attempt_count = outbox.attempt_count + 1
         from json_each($1) as receipt
         where outbox.id = cast(receipt.value ->> 'id' as bigint) and outbox.done_at is null";
-    const REACHABLE: &str = "\
-        update partner set reachable = 1
-        where reachable = 0 and chat_id in (select cast(value as bigint) from json_each($1))";
-    const UNREACHABLE: &str = "\
-        update partner set reachable = 0
-        where chat_id in (select cast(value as bigint) from json_each($1))";
     const DROP: &str = "\
         update outbox set done_at = $2, outcome = 'unreachable'
         where chat_id in (select cast(value as bigint) from json_each($1)) and done_at is null";
@@ -171,9 +165,9 @@ pub(super) async fn settle(tx: &mut Tx, receipts: &[&Receipt], now: Timestamp) -
     let settled = Rows::of(receipts.iter().map(|receipt| settled(receipt, now)));
     tx.run_each("settle messages", SETTLE, &settled).await?;
     let reached = chats(receipts, |outcome| matches!(outcome, Outcome::Sent { .. }));
-    tx.run_each("mark partners as reachable", REACHABLE, &reached).await?;
+    partner::mark_reached(tx, &reached).await?;
     let lost = chats(receipts, |outcome| matches!(outcome, Outcome::Unreachable));
-    tx.run_each("mark partners as unreachable", UNREACHABLE, &lost).await?;
+    partner::mark_lost(tx, &lost).await?;
     if !lost.is_empty() {
         tx.run("drop messages", DROP, &[(&lost).into(), now.0.into()]).await?;
     }

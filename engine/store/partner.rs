@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::Error;
-use super::database::{Pool, Tx, words};
+use super::database::{Pool, Rows, Tx, words};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
@@ -94,6 +94,22 @@ struct Stored {
     reason: Option<String>,
     created_at: i64,
     verified_at: Option<i64>,
+}
+
+/// Marks whoever is written to in these chats as reachable again.
+pub(super) async fn mark_reached(tx: &mut Tx, chats: &Rows) -> Result<(), Error> {
+    const SQL: &str = "\
+        update partner set reachable = 1
+        where reachable = 0 and chat_id in (select cast(value as bigint) from json_each($1))";
+    tx.run_each("mark partners as reachable", SQL, chats).await.map(drop)
+}
+
+/// Marks whoever is written to in these chats as out of reach.
+pub(super) async fn mark_lost(tx: &mut Tx, chats: &Rows) -> Result<(), Error> {
+    const SQL: &str = "\
+        update partner set reachable = 0
+        where chat_id in (select cast(value as bigint) from json_each($1))";
+    tx.run_each("mark partners as unreachable", SQL, chats).await.map(drop)
 }
 
 /// A person of the network with their barbershops.

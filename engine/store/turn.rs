@@ -28,6 +28,8 @@ pub struct Turn {
     pub timers: Vec<timer::New>,
     /// Entries for other lanes.
     pub events: Vec<inbox::New>,
+    /// Whether the chat's person has stopped the bot or come back to it.
+    pub reach: Option<Reach>,
     /// A change of our own tables.
     pub local: Option<Local>,
 }
@@ -45,9 +47,19 @@ impl Turn {
             stop_timers: Vec::new(),
             timers: Vec::new(),
             events: Vec::new(),
+            reach: None,
             local: None,
         }
     }
+}
+
+/// Whether messages arrive at a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// They came back to the bot.
+    Back,
+    /// They stopped it.
+    Gone,
 }
 
 /// A change of our own tables and the journal row that tells of it: one transaction.
@@ -84,6 +96,8 @@ pub(super) struct Prepared {
     pub timers: Rows,
     pub events: Vec<inbox::New>,
     pub event_rows: Rows,
+    pub reached: Rows,
+    pub lost: Rows,
     pub local: Option<Local>,
     pub limits: journal::Limits,
     pub at: Timestamp,
@@ -112,6 +126,8 @@ impl Prepared {
             timers: Rows::of(turn.timers),
             event_rows: inbox::rows(&turn.events, at),
             events: turn.events,
+            reached: Rows::of((turn.reach == Some(Reach::Back)).then_some(turn.lease.lane())),
+            lost: Rows::of((turn.reach == Some(Reach::Gone)).then_some(turn.lease.lane())),
             local: turn.local,
             limits,
             at,

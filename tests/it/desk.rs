@@ -6,9 +6,12 @@ use std::sync::Arc;
 use borodach::bot::{self, Bot};
 use borodach::clock::{ManualClock, SharedClock, SystemClock};
 use borodach::config::{Config, Env, Limit};
+use borodach::lanes::Lanes;
+use borodach::outbox::Outbox;
 use borodach::sandbox::Sandbox;
 use borodach::store::{DatabaseUrl, Settings};
 use borodach::telegram::ChatId;
+use sqlx::Connection as _;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +40,8 @@ struct Running {
     stop: CancellationToken,
     task: JoinHandle<()>,
     address: std::net::SocketAddr,
+    lanes: Arc<Lanes>,
+    outbox: Arc<Outbox>,
 }
 
 impl Desk {
@@ -90,10 +95,11 @@ impl Desk {
         let bot = Bot::open(self.folder.path(), self.config.clone(), self.store.clone(), clock);
         let bot = bot.await.unwrap_or_else(|error| panic!("the bot does not start: {error:#}"));
         let (stop, address) = (CancellationToken::new(), bot.address());
+        let (lanes, outbox) = (Arc::clone(bot.lanes()), Arc::clone(bot.outbox()));
         let told = stop.clone();
         let task =
             tokio::spawn(async move { bot.run(axum::Router::new(), told).await.expect("it stops well") });
-        self.running = Some(Running { stop, task, address });
+        self.running = Some(Running { stop, task, address, lanes, outbox });
     }
 
     /// Stops the bot as SIGTERM does.
@@ -102,6 +108,17 @@ impl Desk {
             running.stop.cancel();
             running.task.await.expect("the bot does not panic");
         }
+    }
+
+    /// Waits until nothing that came in is undone and nothing decided is undelivered.
+    pub async fn settled(&self) {
+        let running = self.running.as_ref().expect("the bot runs");
+        let quiet = async {
+            while self.sandbox.pending_updates() + running.lanes.busy() + running.outbox.queued() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), quiet).await.expect("the bot comes to rest");
     }
 
     /// An address of the bot's own.
@@ -114,6 +131,19 @@ impl Desk {
     pub async fn health(&self) -> serde_json::Value {
         let text = reqwest::get(self.url("/health")).await.expect("it answers").text().await.expect("a text");
         serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// Whether partners with this id are marked as reachable, as the database holds it.
+    pub async fn reachable(&self, person: i64) -> Vec<i64> {
+        self.rows("select reachable from partner where user_id = $1", person).await
+    }
+
+    /// Reads one column of numbers from the bot's own SQLite file.
+    pub async fn rows(&self, sql: &'static str, argument: i64) -> Vec<i64> {
+        let DatabaseUrl::Sqlite(file) = &self.store.url else { panic!("for SQLite") };
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("the file is there");
+        sqlx::query_scalar(sql).bind(argument).fetch_all(&mut connection).await.expect("the query is right")
     }
 
     /// A flow's file.

@@ -91,3 +91,22 @@ async fn of_two_who_decide_at_once_the_first_wins_and_the_second_is_told() {
         .expect("the card has the button");
     pavel.hears("уже одобрена — решение за Ольга Смирнова").await;
 }
+
+#[tokio::test]
+async fn somebody_who_stops_the_bot_is_out_of_reach_until_they_come_back() {
+    let desk = Desk::start().await;
+    applies(&desk, ANNA).await;
+    let office = desk.office(OLGA);
+    office.hears("Заявка №1").await;
+    desk.sandbox.blocks(ANNA);
+    office.presses("✅ Одобрить");
+    office.hears("одобрена. Решение").await;
+    desk.settled().await;
+    assert_eq!(desk.reachable(ANNA).await, vec![0]);
+    desk.sandbox.unblocks(ANNA);
+    let anna = desk.talks(ANNA);
+    anna.writes("/start");
+    anna.hears("Чем помочь?").await;
+    desk.settled().await;
+    assert_eq!(desk.reachable(ANNA).await, vec![1]);
+}

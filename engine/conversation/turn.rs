@@ -419,8 +419,14 @@ impl<'a> Turn<'a> {
     }
 
     fn put(&mut self, key: String, message: &Outgoing) {
-        let call = Json::of(message).expect("messages are plain structures with string keys");
-        self.writes.messages.push(outbox::New { key, chat: self.chat, call });
+        let parts = message.parts();
+        let last = parts.len() - 1;
+        for (number, part) in parts.iter().enumerate() {
+            // The last part has the buttons, and with them the name by which the message is found again.
+            let key = if number == last { key.clone() } else { format!("{key}.{number}") };
+            let call = Json::of(part).expect("messages are plain structures with string keys");
+            self.writes.messages.push(outbox::New { key, chat: self.chat, call });
+        }
     }
 
     fn journal(&mut self, talk: &mut Talk, step: Step) {

@@ -119,11 +119,46 @@ pub enum Key {
     Contact(String),
 }
 
+/// Telegram's limits, in code points after the markup is taken off.
+const MAX_TEXT: usize = 4096;
+const MAX_CAPTION: usize = 1024;
+
 impl Outgoing {
     /// A plain message of this HTML.
     pub fn text(html: impl Into<String>) -> Outgoing {
         let content = Content::Text { html: html.into() };
         Outgoing { content, buttons: Vec::new(), keyboard: None, is_silent: false, reply_to: None }
+    }
+
+    /// The same words in as many messages as Telegram's limits ask for; the buttons stand under the last. An edit
+    /// cannot become several messages and ends early.
+    pub fn parts(&self) -> Vec<Outgoing> {
+        let texts = |html: &str| super::html::split(html, MAX_TEXT);
+        let (first, rest) = match &self.content {
+            Content::Text { html } if super::html::visible_len(html) > MAX_TEXT => (None, texts(html)),
+            Content::Photo { file_id, caption } if super::html::visible_len(caption) > MAX_CAPTION => {
+                (Some(Content::Photo { file_id: file_id.clone(), caption: String::new() }), texts(caption))
+            }
+            Content::Document { file_id, caption } if super::html::visible_len(caption) > MAX_CAPTION => {
+                (Some(Content::Document { file_id: file_id.clone(), caption: String::new() }), texts(caption))
+            }
+            Content::Edit { target, html } if super::html::visible_len(html) > MAX_TEXT => {
+                let html = texts(html).into_iter().next().unwrap_or_default();
+                return vec![Outgoing {
+                    content: Content::Edit { target: target.clone(), html },
+                    ..self.clone()
+                }];
+            }
+            _ => return vec![self.clone()],
+        };
+        let contents = first.into_iter().chain(rest.into_iter().map(|html| Content::Text { html }));
+        let bare = |content| Outgoing { content, buttons: Vec::new(), keyboard: None, ..self.clone() };
+        let mut parts: Vec<Outgoing> = contents.map(bare).collect();
+        if let Some(last) = parts.last_mut() {
+            last.buttons.clone_from(&self.buttons);
+            last.keyboard.clone_from(&self.keyboard);
+        }
+        parts
     }
 
     /// The Bot API request. `edited` is the id of the message that an edit concerns; without markup the texts

@@ -81,8 +81,11 @@ pub fn main() -> ExitCode {
 
 fn run(folder: &Path) -> anyhow::Result<()> {
     let config = Config::load(folder, &Env::of_process())?;
-    // Asked for first: without a token there is no point in opening anything.
+    // Asked for first: without a token, or with a door that anybody could enter, nothing is opened.
     config.telegram.token()?;
+    if let Some(error) = config.check().into_iter().find(|finding| finding.severity == Severity::Error) {
+        anyhow::bail!("{error}");
+    }
     log(&config);
     runtime()?.block_on(async {
         let store = bot::store_settings(&config);
@@ -94,7 +97,10 @@ fn run(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn demonstrate(folder: &Path) -> anyhow::Result<()> {
-    let config = Config::load(folder, &Env::of_process())?;
+    let mut config = Config::load(folder, &Env::of_process())?;
+    if config.log.format == LogFormat::Auto {
+        config.log.format = LogFormat::Text;
+    }
     log(&config);
     runtime()?.block_on(async { demo::run(folder, config, stop_on_signal()?).await })
 }

@@ -343,6 +343,10 @@ async fn time_is_up(
 async fn go_on(mut turn: Turn<'_>, resume: &Resume) -> Result<Advanced, store::Error> {
     let kept = turn.host.store.conversation_by_id(store::ConversationId(resume.conversation)).await?;
     let Some(mut talk) = kept.and_then(|kept| Talk::load(kept).ok()) else { return turn.commit().await };
+    // A turn that broke off after a commit in its middle goes on.
+    if talk.detail.working_on == Some(turn.entry.id.0) {
+        return turn.run(talk).await;
+    }
     let is_taken = load(turn.host, talk.chat, talk.user).await?.is_some();
     if is_taken || talk.status != Status::Failed || !versions::heals(&mut turn, &mut talk).await? {
         return turn.commit().await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::conversation::{self, Host};
 use crate::outbox::Outbox;
@@ -249,7 +250,11 @@ impl Lanes {
         let (mut pause, mut looks) = (PAUSE, 0);
         loop {
             let started = std::time::Instant::now();
-            let error = match conversation::advance(&self.host, lease, entry).await {
+            let span = tracing::info_span!(
+                "turn", chat.id = id.0, entry.source = %entry.source, entry.key = %entry.key,
+                conversation.id = tracing::field::Empty, flow.name = tracing::field::Empty,
+            );
+            let error = match conversation::advance(&self.host, lease, entry).instrument(span).await {
                 Ok(advanced) => {
                     metrics::histogram!("turn_duration_seconds").record(started.elapsed().as_secs_f64());
                     if advanced.has_timers {

@@ -147,6 +147,7 @@ impl<'a> Turn<'a> {
                 self.park(talk, &format!("there is no flow `{}` in its script set", talk.flow));
                 return Ok(Next::Settled);
             }
+            tracing::Span::current().record("conversation.id", talk.id.0).record("flow.name", &*talk.flow);
             let (name, journal) = (talk.flow.clone(), Arc::clone(&talk.journal));
             let (caller, prefix) = (self.caller(&talk.detail.person), talk.key_prefix());
             // A script owns its thread while it runs; other chats go on.

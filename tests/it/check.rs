@@ -31,3 +31,20 @@ fn a_mistyped_option_is_found_beside_a_computed_one() {
       |                      ^
     "#);
 }
+
+#[test]
+fn what_cannot_be_parsed_is_told_in_russian() {
+    #[track_caller]
+    fn check(body: &str, told: &str) {
+        let found = findings(body);
+        assert_eq!(found.lines().next().unwrap_or_default(), format!("flows/hello.rhai:{told}"));
+    }
+    check("chat.say(nam);", "3:14: не разбирается: нет переменной «nam»: опечатка или забыт let");
+    check("chat.say(1) chat.say(2);", "3:17: не разбирается: здесь не хватает ;");
+    check("if true { chat.say(1);", "5:1: не разбирается: здесь не хватает }");
+    check("chat.say(\"Привет);", "3:14: не разбирается: не закрыта кавычка");
+    check("chatt::say(1);", "3:5: не разбирается: нет модуля «chatt»: опечатка или забыт import");
+    check("const MOST = 1; MOST = 2;", "3:21: не разбирается: MOST — const, поменять её нельзя");
+    check("let shared = 1;", "3:9: не разбирается: слово shared занято языком, возьмите другое");
+    check("let n = 1 № 2;", "3:15: не разбирается: неизвестный знак №");
+}

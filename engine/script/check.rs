@@ -114,6 +114,17 @@ fn literals(expr: &Expr, words: &mut String) {
     }
 }
 
+/// The keys of a map written out in an expression. Rhai folds a map of constants alone into a value.
+fn keys(expr: &Expr) -> Vec<String> {
+    match expr {
+        Expr::Map(map, _) => map.0.iter().map(|(key, _)| key.name.to_string()).collect(),
+        Expr::DynamicConstant(value, _) => value
+            .read_lock::<rhai::Map>()
+            .map_or_else(Vec::new, |map| map.keys().map(ToString::to_string).collect()),
+        _ => Vec::new(),
+    }
+}
+
 /// One file with what may be called in it.
 struct File<'a> {
     set: &'a Set,
@@ -176,12 +187,10 @@ impl<'a> File<'a> {
             };
             return Some(format!("{name}({}){options}: аргументов дано {given}", params.join(", ")));
         }
-        if let Some(Expr::Map(map, _)) = call.expr.args.get(function.params.len()) {
+        if let Some(options) = call.expr.args.get(function.params.len()) {
             let names = function.options.iter().map(|option| option.name);
-            if let Some((key, _)) =
-                map.0.iter().find(|(key, _)| !names.clone().any(|name| name == key.name.as_str()))
-            {
-                return Some(format!("{name}: нет настройки «{}»{}", key.name, hint(&key.name, names)));
+            if let Some(key) = keys(options).iter().find(|key| !names.clone().any(|name| name == *key)) {
+                return Some(format!("{name}: нет настройки «{key}»{}", hint(key, names)));
             }
         }
         if function.module == "chat"

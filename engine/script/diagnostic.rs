@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rhai::{EvalAltResult, Position};
+use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use super::run::Site;
 use super::set::Set;
@@ -90,11 +90,28 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Why a file cannot be understood, for somebody who edits flows; rare mistakes keep Rhai's own words.
+pub(super) fn unparsable(kind: &ParseErrorType) -> String {
+    use ParseErrorType as P;
+    let why = match kind {
+        P::UnexpectedEOF => "файл обрывается: где-то не закрыта скобка".to_owned(),
+        P::BadInput(LexError::UnterminatedString) => "не закрыта кавычка".to_owned(),
+        P::BadInput(LexError::UnexpectedInput(sign)) => format!("неизвестный знак {sign}"),
+        P::MissingToken(sign, _) => format!("здесь не хватает {sign}"),
+        P::VariableUndefined(name) => format!("нет переменной «{name}»: опечатка или забыт let"),
+        P::ModuleUndefined(name) => format!("нет модуля «{name}»: опечатка или забыт import"),
+        P::AssignmentToConstant(name) => format!("{name} — const, поменять её нельзя"),
+        P::Reserved(word) => format!("слово {word} занято языком, возьмите другое"),
+        other => other.to_string(),
+    };
+    format!("не разбирается: {why}")
+}
+
 /// What an error of Rhai means to somebody who edits flows.
 fn in_russian(error: &EvalAltResult) -> String {
     use EvalAltResult as E;
     match error {
-        E::ErrorParsing(kind, _) => format!("не разбирается: {kind}"),
+        E::ErrorParsing(kind, _) => unparsable(kind),
         E::ErrorVariableNotFound(name, _) => format!("нет переменной «{name}»: опечатка или забыт let"),
         E::ErrorFunctionNotFound(name, _) => format!("нет такой функции: {name}"),
         E::ErrorPropertyNotFound(name, _) => format!("нет поля «{name}»"),

@@ -14,7 +14,7 @@ use rhai::packages::{
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Position, Scope};
 use sha2::{Digest as _, Sha256};
 
-use super::diagnostic::Finding;
+use super::diagnostic::{Finding, unparsable};
 use super::header::{Header, Standing, Trigger};
 use super::run::{Site, is_overdue, timed};
 use super::{check, host};
@@ -155,7 +155,7 @@ impl Set {
                     ast
                 }
                 Err(error) => {
-                    let message = format!("не разбирается: {}", error.err_type());
+                    let message = unparsable(error.err_type());
                     findings.push(Finding::at(&files, path, error.position(), message));
                     continue;
                 }

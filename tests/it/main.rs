@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 
+mod check;
 mod config;
 mod desk;
 mod registration;

@@ -1,0 +1,50 @@
+//! What the strict check of scripts says, before anybody talks with them.
+
+use borodach::script::{Files, Limits, Set};
+
+/// Checks a set of one flow whose `start` has this body, and draws what is found.
+fn findings(body: &str) -> String {
+    let flow = format!(
+        "flow(#{{ title: \"Привет\", on: [command(\"/hello\")], access: [\"guest\"] }});\nfn start(chat, partner) {{\n    {body}\n}}\n"
+    );
+    let files = Files::from([("flows/hello.rhai".to_owned(), flow)]);
+    let found = Set::checked(files, Limits::default()).expect_err("something is wrong with it");
+    found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_mistyped_option_is_found_when_all_options_are_constants() {
+    insta::assert_snapshot!(findings(r#"chat.ask_text("Как вас зовут?", #{ min: 2, maxx: 60 });"#), @r#"
+    flows/hello.rhai:3:10: chat.ask_text: нет настройки «maxx»; может быть, max?
+      |
+    3 |     chat.ask_text("Как вас зовут?", #{ min: 2, maxx: 60 });
+      |          ^
+    "#);
+}
+
+#[test]
+fn a_mistyped_option_is_found_beside_a_computed_one() {
+    insta::assert_snapshot!(findings(r#"let n = 60; chat.ask_text("Как вас зовут?", #{ min: n, maxx: n });"#), @r#"
+    flows/hello.rhai:3:22: chat.ask_text: нет настройки «maxx»; может быть, max?
+      |
+    3 |     let n = 60; chat.ask_text("Как вас зовут?", #{ min: n, maxx: n });
+      |                      ^
+    "#);
+}
+
+#[test]
+fn what_cannot_be_parsed_is_told_in_russian() {
+    #[track_caller]
+    fn check(body: &str, told: &str) {
+        let found = findings(body);
+        assert_eq!(found.lines().next().unwrap_or_default(), format!("flows/hello.rhai:{told}"));
+    }
+    check("chat.say(nam);", "3:14: не разбирается: нет переменной «nam»: опечатка или забыт let");
+    check("chat.say(1) chat.say(2);", "3:17: не разбирается: здесь не хватает ;");
+    check("if true { chat.say(1);", "5:1: не разбирается: здесь не хватает }");
+    check("chat.say(\"Привет);", "3:14: не разбирается: не закрыта кавычка");
+    check("chatt::say(1);", "3:5: не разбирается: нет модуля «chatt»: опечатка или забыт import");
+    check("const MOST = 1; MOST = 2;", "3:21: не разбирается: MOST — const, поменять её нельзя");
+    check("let shared = 1;", "3:9: не разбирается: слово shared занято языком, возьмите другое");
+    check("let n = 1 № 2;", "3:15: не разбирается: неизвестный знак №");
+}

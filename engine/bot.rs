@@ -20,7 +20,7 @@ use crate::intake::{self, ALLOWED, Intake};
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
 use crate::scheduler;
-use crate::script::{self, Outcome, Scripts, Trigger, watch};
+use crate::script::{self, Outcome, Refusal, Scripts, Trigger, watch};
 use crate::store::{self, Store, housekeeping::Retention, inbox};
 use crate::telegram::{Client, Request, html};
 use crate::web;
@@ -80,6 +80,12 @@ impl Bot {
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let store = Store::open(&store, Arc::clone(&clock)).await?;
         let scripts = Scripts::open(folder, limits(&config), store.clone(), &clock).await?;
+        if let Some(refusal) = scripts.refused() {
+            tracing::error!(
+                "the scripts in the folder are refused, those that were live last go on:\n{}",
+                refusal.report
+            );
+        }
         let scripts = Arc::new(scripts);
         let settings = conversation::Settings {
             staff_chat: config.telegram.staff_chat,
@@ -156,6 +162,9 @@ impl Bot {
             retention,
             stop.clone(),
         ));
+        if let Some(refusal) = scripts.refused() {
+            lanes.accept(refused(lanes.host(), &refusal)).await?;
+        }
         listen(&config, &client, &intake, &scripts, &tasks, &stop);
         let _watch = watch_scripts(&config.scripts, &lanes, &tasks, &stop);
         tracing::info!(http.address = %address, "the bot runs; its health is at http://{address}/health");
@@ -284,19 +293,22 @@ pub async fn publish(lanes: &Arc<Lanes>) {
             entries.extend(resumes(host, set.hash()).await);
             entries
         }
-        Ok(Outcome::Refused(refusal)) => {
-            tracing::error!("the changed scripts are refused, the former ones go on:\n{}", refusal.report);
-            let words = format!(
-                "⛔️ Изменение сценариев не принято, работает прежняя версия.\n<pre>{}</pre>",
-                html::escape(&refusal.report)
-            );
-            tell_office(host, &refusal.hash, "refused", &words)
-        }
+        Ok(Outcome::Refused(refusal)) => refused(host, &refusal),
         Err(error) => return tracing::error!("cannot publish the scripts: {error}"),
     };
     if let Err(error) = lanes.accept(entries).await {
         tracing::warn!("the office does not hear of the change of scripts: {error}");
     }
+}
+
+/// Says to the log and to the office that scripts are refused.
+fn refused(host: &Host, refusal: &Refusal) -> Vec<inbox::New> {
+    tracing::error!("the changed scripts are refused, the former ones go on:\n{}", refusal.report);
+    let words = format!(
+        "⛔️ Изменение сценариев не принято, работает прежняя версия.\n<pre>{}</pre>",
+        html::escape(&refusal.report)
+    );
+    tell_office(host, &refusal.hash, "refused", &words)
 }
 
 fn tell_office(host: &Host, hash: &str, what: &str, words: &str) -> Vec<inbox::New> {

@@ -1,6 +1,7 @@
 //! Conversations: one inbox entry advances one of them by one turn, and what it decides is committed whole.
 
 mod deed;
+mod memory;
 pub mod question;
 mod route;
 mod talk;
@@ -30,6 +31,7 @@ pub struct Host {
     scripts: Arc<Scripts>,
     clock: SharedClock,
     settings: Settings,
+    memory: memory::Memory,
 }
 
 /// What the configuration says to conversations.
@@ -75,7 +77,7 @@ pub enum Effect {
 impl Host {
     /// The parts that conversations work with.
     pub fn new(store: Store, scripts: Arc<Scripts>, clock: SharedClock, settings: Settings) -> Host {
-        Host { store, scripts, clock, settings }
+        Host { store, scripts, clock, settings, memory: memory::Memory::default() }
     }
 
     /// The store.
@@ -131,12 +133,17 @@ pub async fn advance(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<
     // Boxed: a turn is a large state, and every lane at work would carry one.
     let turn = AssertUnwindSafe(Box::pin(route::take(host, lease, entry))).catch_unwind();
     let reason = match tokio::time::timeout(host.settings.turn_deadline, turn).await {
-        Ok(Ok(result)) => return result,
+        Ok(Ok(Ok(advanced))) => return Ok(advanced),
+        Ok(Ok(Err(error))) => {
+            host.memory.forget(entry.lane.chat());
+            return Err(error);
+        }
         Ok(Err(_panic)) => {
             metrics::counter!("turn_panics_total").increment(1);
             "a turn panicked".to_owned()
         }
         Err(_elapsed) => format!("a turn took longer than {} s", host.settings.turn_deadline.as_secs()),
     };
+    host.memory.forget(entry.lane.chat());
     route::give_up(host, lease, entry, reason).await
 }

@@ -16,5 +16,5 @@ pub mod watch;
 pub use diagnostic::Finding;
 pub use header::{Access, Header, Standing, Trigger, Versions};
 pub use live::{OpenError, Outcome, Refusal, Scripts};
-pub use run::{Divergence, End, Pending, Ran, Site, Step, Work, fits, run, thrown};
+pub use run::{Divergence, End, Pending, Ran, Site, Step, Work, fits, run, run_apart, thrown};
 pub use set::{Files, Flow, Limits, RHAI_VERSION, Set, hash, read};

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::clock::Timestamp;
 use crate::store::inbox::Entry;
 use crate::telegram::{Incoming, UserId};
 
@@ -34,6 +35,7 @@ pub(super) struct Timer {
     pub step: u32,
     pub kind: TimerKind,
     pub user: UserId,
+    pub fire_at: Timestamp,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::deed::{Deed, Event, NOBODY, Resume, Timer, TimerKind};
+use super::memory::Known;
 use super::question::{Expects, Reply, Tap};
 use super::talk::{Pressed, Talk};
 use super::turn::Turn;
@@ -27,7 +28,7 @@ pub(super) async fn take(host: &Host, lease: Lease, entry: &inbox::Entry) -> Res
             return turn.commit().await;
         }
     };
-    let found = load(host, entry.lane.chat(), deed.user()).await?;
+    let found = load(host, lease, entry.lane.chat(), deed.user()).await?;
     // A turn that broke off after a commit in its middle goes on: its entry is taken already.
     if let Some(talk) = found.as_ref().filter(|talk| talk.detail.working_on == Some(entry.id.0)) {
         return turn.run(talk.clone()).await;
@@ -53,7 +54,7 @@ pub(super) async fn give_up(
 ) -> Result<Advanced, store::Error> {
     let mut turn = Turn::new(host, lease, entry);
     let user = Deed::read(entry).map_or(NOBODY, |deed| deed.user());
-    if let Some(mut talk) = load(host, entry.lane.chat(), user).await? {
+    if let Some(mut talk) = load(host, lease, entry.lane.chat(), user).await? {
         turn.park(&mut talk, &why);
     } else {
         tracing::error!(
@@ -67,14 +68,21 @@ pub(super) async fn give_up(
 }
 
 /// The conversation that awaits this person. One that this version cannot read any more is as good as none.
-async fn load(host: &Host, chat: ChatId, user: UserId) -> Result<Option<Talk>, store::Error> {
-    let Some(kept) = host.store.conversation(chat, user).await? else { return Ok(None) };
-    let id = kept.row.id;
-    Ok(Talk::load(kept)
-        .inspect_err(|error| {
-            tracing::error!(conversation.id = id.0, "conversation {} is unreadable: {error}", id.0);
-        })
-        .ok())
+async fn load(host: &Host, lease: Lease, chat: ChatId, user: UserId) -> Result<Option<Talk>, store::Error> {
+    if let Known::Yes(known) = host.memory.find(lease, chat, user) {
+        return Ok(known.map(|talk| *talk));
+    }
+    let found = match host.store.conversation(chat, user).await? {
+        None => None,
+        Some(kept) => {
+            let id = kept.row.id.0;
+            let unreadable =
+                |error: &_| tracing::error!(conversation.id = id, "conversation {id} is unreadable: {error}");
+            Talk::load(kept).inspect_err(unreadable).ok()
+        }
+    };
+    host.memory.note(lease, chat, user, found.clone());
+    Ok(found)
 }
 
 async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
@@ -318,9 +326,13 @@ async fn time_is_up(
     found: Option<Talk>,
     timer: &Timer,
 ) -> Result<Advanced, store::Error> {
+    // Back may have put the same question anew: then its moments are others.
     let waits = |talk: &Talk| {
-        let step = talk.detail.awaiting.as_ref().map(|awaiting| awaiting.step);
-        talk.id.0 == timer.conversation && step == usize::try_from(timer.step).ok()
+        talk.detail.awaiting.as_ref().is_some_and(|awaiting| {
+            talk.id.0 == timer.conversation
+                && usize::try_from(timer.step).is_ok_and(|step| step == awaiting.step)
+                && awaiting.moments.contains(&timer.fire_at)
+        })
     };
     let Some(mut talk) = found.filter(waits) else { return turn.commit().await };
     match timer.kind {
@@ -347,7 +359,7 @@ async fn go_on(mut turn: Turn<'_>, resume: &Resume) -> Result<Advanced, store::E
     if talk.detail.working_on == Some(turn.entry.id.0) {
         return turn.run(talk).await;
     }
-    let is_taken = load(turn.host, talk.chat, talk.user).await?.is_some();
+    let is_taken = load(turn.host, turn.lease(), talk.chat, talk.user).await?.is_some();
     if is_taken || talk.status != Status::Failed || !versions::heals(&mut turn, &mut talk).await? {
         return turn.commit().await;
     }

@@ -56,6 +56,9 @@ pub(super) struct Awaiting {
     pub can_go_back: bool,
     /// The outbox key of the message that put it.
     pub key: String,
+    /// When its time limit and its reminder come, if it has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<Timestamp>,
 }
 
 /// Why a conversation is parked.

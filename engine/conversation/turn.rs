@@ -10,7 +10,7 @@ use super::question::{Expects, Progress};
 use super::talk::{Awaiting, Failure, Talk, step_no};
 use super::{Advanced, Effect, Host, words};
 use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, partner_card};
-use crate::script::{End, Pending, Site, Step, Work, fits, run, thrown};
+use crate::script::{End, Pending, Site, Step, Work, fits, run_apart, thrown};
 use crate::store::conversation::Status;
 use crate::store::journal::StepNo;
 use crate::store::partner::Partner;
@@ -27,6 +27,8 @@ pub(super) struct Turn<'a> {
     pub entry: &'a inbox::Entry,
     chat: ChatId,
     writes: store::Turn,
+    /// What awaits each person after this turn, to be remembered once it is committed.
+    kept: Vec<Talk>,
     /// Messages of the host itself so far: their keys count on from the entry's number.
     said: u32,
     advanced: Advanced,
@@ -35,14 +37,27 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     pub fn new(host: &'a Host, lease: Lease, entry: &'a inbox::Entry) -> Turn<'a> {
         let chat = entry.lane.chat();
-        Turn { host, entry, chat, writes: store::Turn::new(lease), said: 0, advanced: Advanced::default() }
+        Turn {
+            host,
+            entry,
+            chat,
+            writes: store::Turn::new(lease),
+            kept: Vec::new(),
+            said: 0,
+            advanced: Advanced::default(),
+        }
+    }
+
+    /// The right under which the turn writes.
+    pub fn lease(&self) -> Lease {
+        self.writes.lease
     }
 
     /// Says something of the host's own.
     pub fn say(&mut self, message: &Outgoing) -> String {
         let key = format!("e{}-{}", self.entry.id.0, self.said);
         self.said += 1;
-        self.put(key.clone(), message);
+        self.put(&key, message);
         key
     }
 
@@ -60,6 +75,8 @@ impl<'a> Turn<'a> {
         let row = talk.row(self.host.clock.now());
         self.writes.conversations.retain(|kept| kept.id != row.id);
         self.writes.conversations.push(row);
+        self.kept.retain(|kept| kept.id != talk.id);
+        self.kept.push(talk.clone());
     }
 
     /// The person leaves this conversation for another.
@@ -130,7 +147,14 @@ impl<'a> Turn<'a> {
     /// Commits everything decided; the entry is done with.
     pub async fn commit(mut self) -> Result<Advanced, store::Error> {
         self.writes.finish = Some(self.entry.id);
+        let lease = self.writes.lease;
         let committed = self.host.store.commit(self.writes).await?;
+        // Those that ended first: of two conversations of one person the one that waits is remembered.
+        self.kept.sort_by_key(|talk| talk.status == Status::Awaiting);
+        for talk in self.kept {
+            let (chat, user, waits) = (talk.chat, talk.user, talk.status == Status::Awaiting);
+            self.host.memory.note(lease, chat, user, waits.then_some(talk));
+        }
         self.advanced.messages.extend(committed.messages);
         self.advanced.entries.extend(committed.entries);
         Ok(self.advanced)
@@ -143,21 +167,13 @@ impl<'a> Turn<'a> {
                 self.park(talk, "its script set is gone from the store");
                 return Ok(Next::Settled);
             };
-            if set.flow(&talk.flow).is_none() {
-                self.park(talk, &format!("there is no flow `{}` in its script set", talk.flow));
-                return Ok(Next::Settled);
-            }
             tracing::Span::current().record("conversation.id", talk.id.0).record("flow.name", &*talk.flow);
-            let (name, journal) = (talk.flow.clone(), Arc::clone(&talk.journal));
-            let (caller, prefix) = (self.caller(&talk.detail.person), talk.key_prefix());
-            // A script owns its thread while it runs; other chats go on.
-            let ran = tokio::task::spawn_blocking(move || {
-                let flow = set.flow(&name).expect("looked for above");
-                run(&set, flow, journal, caller, prefix)
-            });
-            let ran = ran.await.expect("a panic of a script goes on in its turn");
+            let journal = Arc::clone(&talk.journal);
+            let ran =
+                run_apart(&set, &talk.flow, journal, self.caller(&talk.detail.person), talk.key_prefix())
+                    .await;
             for (step, message) in &ran.said {
-                self.put(format!("{}{step}", talk.key_prefix()), message);
+                self.put(&format!("{}{step}", talk.key_prefix()), message);
             }
             for step in ran.steps {
                 self.journal(talk, step);
@@ -226,6 +242,10 @@ impl<'a> Turn<'a> {
         let step = talk.journal.len();
         let can_go_back = talk.step_back().is_some();
         let key = format!("{}{step}", talk.key_prefix());
+        let now = self.host.clock.now();
+        let promised = [(ask.within, timer::Kind::Limit), (ask.remind, timer::Kind::Remind)];
+        let moments: Vec<_> =
+            promised.into_iter().filter_map(|(span, kind)| Some((now + span?, kind))).collect();
         let awaiting = Awaiting {
             step,
             name,
@@ -233,26 +253,22 @@ impl<'a> Turn<'a> {
             question: ask.question,
             progress: Progress::default(),
             can_go_back,
-            key: key.clone(),
+            key,
+            moments: moments.iter().map(|&(moment, _)| moment).collect(),
         };
         let prompt = self.addressed(talk, talk.prompt(&awaiting), &awaiting.question.expects);
-        self.put(key, &prompt);
-        let now = self.host.clock.now();
-        for (span, kind) in [(ask.within, timer::Kind::Limit), (ask.remind, timer::Kind::Remind)] {
-            if let Some(span) = span {
-                let fire_at = now + span;
-                let lane = self.entry.lane;
-                let timer = timer::New {
-                    conversation: talk.id,
-                    step: step_no(step),
-                    kind,
-                    lane,
-                    user: talk.user,
-                    fire_at,
-                };
-                self.writes.timers.push(timer);
-                self.advanced.has_timers = true;
-            }
+        self.put(&awaiting.key, &prompt);
+        for (fire_at, kind) in moments {
+            let (conversation, lane, user) = (talk.id, self.entry.lane, talk.user);
+            self.writes.timers.push(timer::New {
+                conversation,
+                step: step_no(step),
+                kind,
+                lane,
+                user,
+                fire_at,
+            });
+            self.advanced.has_timers = true;
         }
         talk.detail.awaiting = Some(awaiting);
         talk.detail.working_on = None;
@@ -419,12 +435,12 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn put(&mut self, key: String, message: &Outgoing) {
+    fn put(&mut self, key: &str, message: &Outgoing) {
         let parts = message.parts();
         let last = parts.len() - 1;
         for (number, part) in parts.iter().enumerate() {
             // The last part has the buttons, and with them the name by which the message is found again.
-            let key = if number == last { key.clone() } else { format!("{key}.{number}") };
+            let key = if number == last { key.to_owned() } else { format!("{key}.{number}") };
             let call = Json::of(part).expect("messages are plain structures with string keys");
             self.writes.messages.push(outbox::New { key, chat: self.chat, call });
         }

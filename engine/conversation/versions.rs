@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::talk::Talk;
 use super::turn::Turn;
-use crate::script::{End, Set, Site, Step, Versions, Work, run};
+use crate::script::{End, Set, Site, Step, Versions, Work, run_apart};
 use crate::store;
 
 /// Lets a conversation move to the live set when its journal takes the same road there.
@@ -54,14 +54,8 @@ async fn same_road(turn: &Turn<'_>, talk: &Talk, live: &Arc<Set>) -> Result<Opti
     if live.flow(&talk.flow).is_none() {
         return Ok(None);
     }
-    let (name, journal, caller) =
-        (talk.flow.clone(), Arc::clone(&talk.journal), turn.caller(&talk.detail.person));
-    let (set, prefix) = (Arc::clone(live), talk.key_prefix());
-    let ran = tokio::task::spawn_blocking(move || {
-        let flow = set.flow(&name).expect("looked for above");
-        run(&set, flow, journal, caller, prefix)
-    });
-    let ran = ran.await.expect("a panic of a script goes on in its turn");
+    let (journal, caller) = (Arc::clone(&talk.journal), turn.caller(&talk.detail.person));
+    let ran = run_apart(live, &talk.flow, journal, caller, talk.key_prefix()).await;
     let mut road: Vec<Site> = talk.journal.iter().skip(1).map(|step: &Step| step.site.clone()).collect();
     if let Some(awaiting) = &talk.detail.awaiting {
         let waits = match &ran.end {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Intake;
 use crate::store::LaneId;
-use crate::telegram::{Client, Request, Verdict};
+use crate::telegram::{Client, Error, Request, Verdict};
 
 /// The kinds of updates the bot acts upon.
 pub const ALLOWED: [AllowedUpdate; 4] = [
@@ -28,13 +28,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Polls until told to stop. With several instances one polls; the others stand by.
 pub async fn poll(intake: Arc<Intake>, client: Client, hold: Duration, stop: CancellationToken) {
     let work = async {
-        stand_by(&intake).await;
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = client.call::<bool>(Request::of(&DeleteWebhook::new())).await {
-            tracing::warn!("cannot switch to polling yet: {error}");
-            wait(&mut pause).await;
+        loop {
+            stand_by(&intake).await;
+            let mut pause = FIRST_PAUSE;
+            while let Err(error) = client.call::<bool>(Request::of(&DeleteWebhook::new())).await {
+                tracing::warn!("cannot switch to polling yet: {error}");
+                wait(&mut pause).await;
+            }
+            fetch(&intake, &client, hold).await;
         }
-        fetch(&intake, &client, hold).await;
     };
     tokio::select! {
         () = stop.cancelled() => {}
@@ -53,6 +55,7 @@ async fn stand_by(intake: &Intake) {
     }
 }
 
+/// Fetches updates until somebody else does.
 async fn fetch(intake: &Intake, client: &Client, hold: Duration) {
     let (mut offset, mut pause) = (None, FIRST_PAUSE);
     loop {
@@ -64,6 +67,10 @@ async fn fetch(intake: &Intake, client: &Client, hold: Duration) {
         let updates: Vec<Box<RawValue>> =
             match client.call_within(Request::of(&request), hold + Duration::from_secs(15)).await {
                 Ok(updates) => updates,
+                Err(Error::Refused { code: 409, description, .. }) => {
+                    tracing::warn!("somebody else polls this bot: {description}");
+                    return wait(&mut pause).await;
+                }
                 Err(error) => {
                     if let Verdict::WaitFor(span) = error.verdict() {
                         tokio::time::sleep(span).await;

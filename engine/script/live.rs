@@ -52,28 +52,35 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
+/// How far back a set that was live is looked for.
+const PUBLICATIONS: u32 = 1_000;
 /// How many older sets stay compiled.
 const OLDER_KEPT: usize = 32;
 
 impl Scripts {
-    /// Compiles the folder's set and makes it live. Errors: the findings, or the store's.
+    /// Compiles the folder's set and makes it live. When it is wrong, the set that was live last goes on.
+    ///
+    /// Errors: the findings, when no set was ever live; the store's.
     pub async fn open(
         folder: &Path,
         limits: Limits,
         store: Store,
         clock: &SharedClock,
     ) -> Result<Scripts, OpenError> {
-        let set = match compile(folder.to_owned(), limits.clone()).await? {
-            Ok(set) => Arc::new(set),
-            Err((_, findings)) => return Err(OpenError::Findings(findings)),
+        let since = clock.now();
+        let (set, refused) = match compile(folder.to_owned(), limits.clone()).await? {
+            Ok(set) => (Arc::new(set), None),
+            Err((hash, findings)) => match last_live(&store, &limits).await? {
+                Some(set) => (set, Some(Refusal { at: since, hash, report: report(&findings) })),
+                None => return Err(OpenError::Findings(findings)),
+            },
         };
         keep(&store, &set).await?;
-        let since = clock.now();
         let note = Publication {
             set: Some(SetHash(set.hash().to_owned())),
             at: since,
             result: Verdict::Live,
-            report: "at start".to_owned(),
+            report: refused.as_ref().map_or_else(String::new, |refusal| refusal.report.clone()),
         };
         store.publish(&note).await?;
         Ok(Scripts {
@@ -81,7 +88,7 @@ impl Scripts {
             limits,
             folder: folder.to_owned(),
             live: ArcSwap::from_pointee(Live { set, since }),
-            refused: Mutex::default(),
+            refused: Mutex::new(refused),
             older: Mutex::default(),
         })
     }
@@ -203,6 +210,19 @@ async fn compile(folder: PathBuf, limits: Limits) -> Result<Result<Set, Refused>
 fn checked(files: Files, limits: Limits) -> Result<Set, Refused> {
     let hash = set::hash(&files);
     Set::checked(files, limits).map_err(|findings| (hash, findings))
+}
+
+/// The set that was live last, as the store keeps it; `None` when there was none, or it compiles no more.
+async fn last_live(store: &Store, limits: &Limits) -> Result<Option<Arc<Set>>, OpenError> {
+    let latest = store.publications(PUBLICATIONS).await?;
+    let Some(hash) = latest.into_iter().filter(|note| note.result == Verdict::Live).find_map(|note| note.set)
+    else {
+        return Ok(None);
+    };
+    let Some(kept) = store.load_set(&hash).await? else { return Ok(None) };
+    let limits = limits.clone();
+    let compiled = tokio::task::spawn_blocking(move || Set::compile(kept.files, limits)).await;
+    Ok(compiled.map_err(OpenError::Lost)?.ok().map(Arc::new))
 }
 
 async fn keep(store: &Store, set: &Set) -> Result<(), store::Error> {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::diagnostic::Finding;
 use super::host::{Act, Action, Args, Ask, Caller, Chat, HostFn};
-use super::set::{Flow, Set};
+use super::set::Set;
 use super::value;
 use crate::telegram::Outgoing;
 
@@ -75,6 +75,13 @@ pub struct Ran {
     pub road: Vec<Site>,
     /// Why it ended.
     pub end: End,
+}
+
+impl Ran {
+    fn failed(finding: Finding) -> Ran {
+        let end = End::Failed(finding);
+        Ran { steps: Vec::new(), said: Vec::new(), is_typing: false, road: Vec::new(), end }
+    }
 }
 
 /// Why a run ended.
@@ -159,25 +166,77 @@ type Shared = Arc<Mutex<State>>;
 
 thread_local! {
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    static WAS_OVERDUE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the run on this thread has used up its time; asked by the engine every so many operations.
+/// Whether the work on this thread has used up its time; asked by the engine every so many operations.
 pub(super) fn is_overdue() -> bool {
-    DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline)
+    let is_overdue = DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline);
+    if is_overdue {
+        WAS_OVERDUE.set(true);
+    }
+    is_overdue
 }
 
 /// Gives the work on this thread so much time.
-pub(super) fn timed<T>(wall_time: Duration, work: impl FnOnce() -> T) -> T {
-    DEADLINE.set(Some(Instant::now() + wall_time));
+pub(super) fn timed<T>(time: Duration, work: impl FnOnce() -> T) -> T {
+    WAS_OVERDUE.set(false);
+    DEADLINE.set(Some(Instant::now() + time));
     let result = work();
     DEADLINE.set(None);
     result
 }
 
+/// How long a run may hold up the thread it was asked for on.
+const GLANCE: Duration = Duration::from_millis(2);
+
+/// Runs a flow without holding up other chats.
+///
+/// Most runs take microseconds and are done on the spot. One that takes longer is broken off and done anew on a
+/// thread that may block: a run is a pure function of its journal, so nothing of the first try is left.
+pub async fn run_apart(
+    set: &Arc<Set>,
+    flow: &str,
+    journal: Arc<Vec<Step>>,
+    caller: Caller,
+    key_prefix: String,
+) -> Ran {
+    let wall_time = set.limits().wall_time;
+    let first = run_within(
+        GLANCE.min(wall_time),
+        set,
+        flow,
+        Arc::clone(&journal),
+        caller.clone(),
+        key_prefix.clone(),
+    );
+    if wall_time <= GLANCE || !WAS_OVERDUE.get() {
+        return first;
+    }
+    let (set, flow) = (Arc::clone(set), flow.to_owned());
+    let work = move || run_within(wall_time, &set, &flow, journal, caller, key_prefix);
+    tokio::task::spawn_blocking(work).await.expect("a panic of a script goes on in its turn")
+}
+
 /// Runs a flow over its journal, whose first entry holds what the flow is given at its start.
 ///
 /// Blocks the thread for at most the set's wall time. `key_prefix` begins the keys of the messages said.
-pub fn run(set: &Set, flow: &Flow, journal: Arc<Vec<Step>>, caller: Caller, key_prefix: String) -> Ran {
+pub fn run(set: &Set, flow: &str, journal: Arc<Vec<Step>>, caller: Caller, key_prefix: String) -> Ran {
+    run_within(set.limits().wall_time, set, flow, journal, caller, key_prefix)
+}
+
+fn run_within(
+    time: Duration,
+    set: &Set,
+    flow: &str,
+    journal: Arc<Vec<Step>>,
+    caller: Caller,
+    key_prefix: String,
+) -> Ran {
+    let Some(flow) = set.flow(flow) else {
+        let finding = Finding::in_file(flow, "такого разговора в этом наборе нет");
+        return Ran::failed(finding);
+    };
     let start = journal.first().map_or(Value::Null, |step| step.answer.clone());
     let limits = set.limits();
     let state = Arc::new(Mutex::new(State {
@@ -198,7 +257,7 @@ pub fn run(set: &Set, flow: &Flow, journal: Arc<Vec<Step>>, caller: Caller, key_
         arguments.push(value::to_script(&start["args"]));
     }
     let options = CallFnOptions::new().with_tag(Dynamic::from(Arc::clone(&state)));
-    let result = timed(limits.wall_time, || {
+    let result = timed(time, || {
         set.engine().call_fn_with_options::<Dynamic>(
             options,
             &mut Scope::new(),

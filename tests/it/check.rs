@@ -2,6 +2,8 @@
 
 use borodach::script::{Files, Limits, Set};
 
+use crate::desk::{ANNA, Desk, OLGA};
+
 /// Checks a set of one flow whose `start` has this body, and draws what is found.
 fn findings(body: &str) -> String {
     let flow = format!(
@@ -47,4 +49,18 @@ fn what_cannot_be_parsed_is_told_in_russian() {
     check("const MOST = 1; MOST = 2;", "3:21: не разбирается: MOST — const, поменять её нельзя");
     check("let shared = 1;", "3:9: не разбирается: слово shared занято языком, возьмите другое");
     check("let n = 1 № 2;", "3:15: не разбирается: неизвестный знак №");
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_folder_at_start_leaves_the_set_that_was_live_last_at_work() {
+    let mut desk = Desk::start().await;
+    desk.stop().await;
+    desk.edit("welcome", |text| text.replace("chat, partner", "chat partner"));
+    desk.run().await;
+    let anna = desk.talks(ANNA);
+    anna.writes("/start");
+    anna.hears("Начнём с регистрации").await;
+    desk.office(OLGA).hears("flows/welcome.rhai:10").await;
+    let health = desk.health().await;
+    assert_eq!(health["parts"]["scripts"]["status"], "degraded");
 }

@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 mod config;
+mod crash;
 mod desk;
 mod registration;
 mod sandbox;

@@ -4,6 +4,7 @@ use std::sync::Once;
 
 mod check;
 mod config;
+mod crash;
 mod desk;
 mod registration;
 mod sandbox;

@@ -594,7 +594,7 @@ impl Base {
 }
 
 /// Runs a statement on the server's own database.
-async fn admin(sql: &str) {
+pub async fn admin(sql: &str) {
     let mut connection = PgConnection::connect(&server_url()).await.unwrap();
     sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
 }
@@ -605,7 +605,7 @@ fn server_url() -> String {
         .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".into())
 }
 
-fn database_url(name: &str) -> String {
+pub fn database_url(name: &str) -> String {
     let mut url = url::Url::parse(&server_url()).unwrap();
     url.set_path(name);
     url.into()

@@ -1,0 +1,137 @@
+//! Death at every commit: a registration with its approval, killed before and after each transaction that the bot
+//! writes, and again while it recovers.
+
+use borodach::store::request::RequestId;
+use borodach::store::{ConversationId, CrashPoint, Store};
+use borodach::telegram::UserId;
+use futures::StreamExt as _;
+
+use super::{At, On, Talk, clear, lay, tells};
+use crate::desk::{ANNA, Desk, OFFICE, OLGA};
+use crate::registration::applies;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_death_at_any_commit_changes_nothing_that_people_see() {
+    every_commit(On::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn a_death_at_any_commit_changes_nothing_that_people_see_on_postgres() {
+    every_commit(On::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_death_while_recovering_changes_nothing_that_people_see() {
+    deaths_while_recovering(On::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
+async fn a_second_death_while_recovering_changes_nothing_that_people_see_on_postgres() {
+    deaths_while_recovering(On::Postgres).await;
+}
+
+/// Desks at work at a time.
+const AT_ONCE: usize = 4;
+
+/// What is left of a registration with its approval: what people saw, and what the database holds.
+#[derive(Debug, PartialEq, Eq)]
+struct World {
+    anna: Vec<String>,
+    office: Vec<String>,
+    rows: Vec<String>,
+}
+
+async fn every_commit(on: On) {
+    let (smooth, commits) = registration(on, &[]).await;
+    let points = (1..=commits).flat_map(|number| [CrashPoint::Before(number), CrashPoint::After(number)]);
+    let (tried, died) = compare_all(on, &smooth, points.map(|point| vec![point]).collect()).await;
+    println!("{commits} commits: {tried} deaths tried, {died} struck");
+    assert!(died * 10 >= tried * 9, "only {died} of {tried} deaths struck");
+}
+
+async fn deaths_while_recovering(on: On) {
+    let (smooth, commits) = registration(on, &[]).await;
+    let pairs = (1..=commits).step_by(5).zip((1..=6).cycle()).flat_map(|(first, second)| {
+        let after = vec![CrashPoint::After(first), CrashPoint::Before(second), CrashPoint::After(second)];
+        [vec![CrashPoint::Before(first), CrashPoint::After(second)], after]
+    });
+    let (tried, died) = compare_all(on, &smooth, pairs.collect()).await;
+    println!("{tried} talks with two or three deaths each: {died} struck");
+    assert!(died > tried, "nobody died twice");
+}
+
+/// Has the talk with each list of deaths and holds what is left of it against the smooth one.
+async fn compare_all(on: On, smooth: &World, all: Vec<Vec<CrashPoint>>) -> (usize, usize) {
+    let tried = all.len();
+    let talks = futures::stream::iter(all).map(|deaths| async move {
+        let _at = At(format!("with deaths at {deaths:?}"));
+        let (world, died) = compare(on, &deaths).await;
+        assert_eq!(&world, smooth);
+        died
+    });
+    let died = talks.buffer_unordered(AT_ONCE).fold(0, |sum, died| async move { sum + died }).await;
+    (tried, died)
+}
+
+async fn registration(on: On, deaths: &[CrashPoint]) -> (World, u64) {
+    let (world, _, commits) = world_after(on, deaths).await;
+    (world, commits)
+}
+
+async fn compare(on: On, deaths: &[CrashPoint]) -> (World, usize) {
+    let (world, died, _) = world_after(on, deaths).await;
+    (world, died)
+}
+
+/// Anna registers and Olga approves, with these deaths on the way.
+async fn world_after(on: On, deaths: &[CrashPoint]) -> (World, usize, u64) {
+    let name: String = format!("{deaths:?}").chars().filter(char::is_ascii_alphanumeric).collect();
+    let desk = lay(on, &format!("commits_{}", name.to_lowercase())).await;
+    let (died, commits) = tells(&desk, deaths, applies_and_is_approved(&desk)).await;
+    let (anna, office) = (Talk::of(&desk.sandbox, ANNA), Talk::of(&desk.sandbox, OFFICE));
+    for talk in [&anna, &office] {
+        assert!(talk.doubled <= died, "{} words came twice in {died} deaths", talk.doubled);
+    }
+    let world = World { anna: anna.acts, office: office.acts, rows: rows(&desk).await };
+    clear(&desk).await;
+    (world, died, commits)
+}
+
+async fn applies_and_is_approved(desk: &Desk) {
+    applies(desk, ANNA).await;
+    let office = desk.office(OLGA);
+    office.hears("Заявка №").await;
+    office.presses("✅ Одобрить");
+    office.hears("одобрена. Решение: Ольга Смирнова").await;
+    desk.talks(ANNA).hears("Добро пожаловать в сеть").await;
+}
+
+/// What the database holds in the end, but for numbers and moments.
+async fn rows(desk: &Desk) -> Vec<String> {
+    let store = Store::open(&desk.store, desk.clock.clone()).await.expect("the bot has left");
+    let health = store.health().await.expect("the database answers");
+    let mut rows = vec![format!(
+        "{} open entries, undelivered: {}, {} parked",
+        health.open_entries,
+        health.oldest_message.is_some(),
+        health.parked
+    )];
+    let partner = store.partner(UserId(ANNA)).await.expect("the database answers").expect("Anna registered");
+    rows.push(format!("{} is {:?}", partner.profile.name, partner.status));
+    // Numbers are set aside by the hundred, and those of a life that ended are not used.
+    for number in 1..=500 {
+        if let Some(request) = store.request(RequestId(number)).await.expect("the database answers") {
+            rows.push(format!("request of {:?}: {:?} by {:?}", request.user, request.status, request.decided_by));
+        }
+        let found = store.conversation_by_id(ConversationId(number)).await.expect("the database answers");
+        if let Some(talk) = found {
+            let steps: Vec<String> = talk.journal.into_iter().map(|step| step.name).collect();
+            let (flow, status, epoch) = (talk.row.flow, talk.row.status, talk.row.epoch);
+            rows.push(format!("{flow} is {status:?} in epoch {epoch} after {}", steps.join(", ")));
+        }
+    }
+    store.close().await;
+    rows
+}

@@ -289,9 +289,9 @@ fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
     BasicMathPackage::new().register_into_engine(&mut engine);
     MoreStringPackage::new().register_into_engine(&mut engine);
     engine.disable_symbol("eval");
-    engine.register_fn("sleep", |_: Dynamic| -> Result<(), Box<EvalAltResult>> {
-        Err("sleep нельзя: скрипт не ждёт, ждёт вопрос (настройка within)".into())
-    });
+    // By the very types of Rhai's own: a function for any type would only stand behind those.
+    engine.register_fn("sleep", |_: i64| no_sleep());
+    engine.register_fn("sleep", |_: f64| no_sleep());
     engine.on_print(|text| tracing::debug!("script: {text}"));
     engine.on_debug(|text, _, _| tracing::debug!("script: {text}"));
     engine
@@ -319,6 +319,10 @@ fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
         open: Mutex::default(),
     });
     engine
+}
+
+fn no_sleep() -> Result<(), Box<EvalAltResult>> {
+    Err("sleep нельзя: скрипт не ждёт, ждёт вопрос (настройка within)".into())
 }
 
 /// `import` reaches the files of the set and nothing else.

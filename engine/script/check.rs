@@ -1,6 +1,6 @@
 //! The strict check of a set: what Rhai itself would notice only in the middle of somebody's talk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
@@ -32,7 +32,7 @@ pub(super) fn lint(set: &Set) -> Vec<Finding> {
 }
 
 /// Notes what each call of a host function says, by its place.
-pub(super) fn collect_sites(path: &str, ast: &AST, sites: &mut HashMap<Site, String>) {
+pub(super) fn collect_sites(path: &str, ast: &AST, sites: &mut BTreeMap<Site, String>) {
     for_each_call(ast, |call| {
         let Some(function) = call.host() else { return };
         let mut words = function.full_name();

@@ -162,14 +162,15 @@ async fn tapped(
     }
     let Some(awaiting) = &mut talk.detail.awaiting else { return turn.run(talk).await };
     match tap {
-        Tap::Back if awaiting.can_go_back => {
+        // A press may be forged: only the ways that were offered are open.
+        Tap::Back if awaiting.can_go_back && awaiting.question.offers_back => {
             tidy(&mut turn, &talk, pressed, None);
             if let Some(step) = talk.step_back() {
                 turn.rewind(&mut talk, step);
             }
             turn.run(talk).await
         }
-        Tap::Cancel => {
+        Tap::Cancel if awaiting.question.offers_cancel => {
             tidy(&mut turn, &talk, pressed, None);
             cancel(turn, talk).await
         }

@@ -130,6 +130,8 @@ impl Host {
 pub async fn advance(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<Advanced, store::Error> {
     let turn = AssertUnwindSafe(route::take(host, lease, entry)).catch_unwind();
     let reason = match tokio::time::timeout(host.settings.turn_deadline, turn).await {
+        // Repeating would not make it smaller: without this the person would hear nothing at all.
+        Ok(Ok(Err(error @ store::Error::TooLarge { .. }))) => error.to_string(),
         Ok(Ok(result)) => return result,
         Ok(Err(_panic)) => {
             metrics::counter!("turn_panics_total").increment(1);

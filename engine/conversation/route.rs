@@ -52,10 +52,12 @@ pub(super) async fn give_up(
     why: String,
 ) -> Result<Advanced, store::Error> {
     let mut turn = Turn::new(host, lease, entry);
-    let user = Deed::read(entry).map_or(NOBODY, |deed| deed.user());
-    match load(host, entry.lane.chat(), user).await? {
-        Some(mut talk) => turn.park(&mut talk, &why),
-        None => tracing::error!(
+    let deed = Deed::read(entry).ok();
+    let user = deed.as_ref().map_or(NOBODY, Deed::user);
+    match (load(host, entry.lane.chat(), user).await?, deed) {
+        (Some(mut talk), _) => turn.park(&mut talk, &why),
+        (None, Some(Deed::Person(_))) => turn.fail(&why),
+        (None, _) => tracing::error!(
             entry.id = entry.id.0,
             chat.id = entry.lane.0,
             "entry {} given up: {why}",

@@ -395,6 +395,17 @@ impl<'a> Turn<'a> {
         ));
     }
 
+    /// An entry came to no end, and there is no conversation to park: the person and the office are told.
+    pub fn fail(&mut self, report: &str) {
+        let number = self.entry.id.0;
+        tracing::error!(case.number = number, chat.id = self.chat.0, "entry {number} given up: {report}");
+        self.say(&Outgoing::text(words::failure(number)));
+        self.tell_staff(&format!(
+            "⚠️ Случай <b>{number}</b>: разговор не начался.\n<pre>{}</pre>",
+            html::escape(report)
+        ));
+    }
+
     /// Sends a word of the host to the office, by the office's own lane.
     pub fn tell_staff(&mut self, html: &str) {
         if let Some(staff) = self.host.staff_chat() {

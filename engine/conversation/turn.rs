@@ -424,8 +424,18 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Puts a message into the outbox. The last part of a long one has its buttons, so it has its key.
     fn put(&mut self, key: String, message: &Outgoing) {
-        let call = Json::of(message).expect("messages are plain structures with string keys");
+        let mut parts = message.parts();
+        let last = parts.pop();
+        for (number, part) in parts.iter().enumerate() {
+            self.put_part(format!("{key}+{number}"), part);
+        }
+        self.put_part(key, last.as_ref().unwrap_or(message));
+    }
+
+    fn put_part(&mut self, key: String, part: &Outgoing) {
+        let call = Json::of(part).expect("messages are plain structures with string keys");
         self.writes.messages.push(outbox::New { key, chat: self.chat, call });
     }
 

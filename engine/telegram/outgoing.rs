@@ -12,6 +12,10 @@ use teloxide::types::{
 
 use super::{ChatId, Request};
 
+/// What Telegram takes in one text, and in one caption; letters that are seen.
+const MOST_TEXT: usize = 4096;
+const MOST_CAPTION: usize = 1024;
+
 /// A message decided, as the outbox keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outgoing {
@@ -61,6 +65,20 @@ pub enum Content {
         /// The new text, Telegram's HTML.
         html: String,
     },
+}
+
+impl Content {
+    /// The same with the words of a text.
+    fn with_words(&self, words: &Content) -> Content {
+        let Content::Text { html } = words else { return self.clone() };
+        let (html, caption) = (html.clone(), html.clone());
+        match self {
+            Content::Text { .. } => Content::Text { html },
+            Content::Photo { file_id, .. } => Content::Photo { file_id: file_id.clone(), caption },
+            Content::Document { file_id, .. } => Content::Document { file_id: file_id.clone(), caption },
+            Content::Edit { target, .. } => Content::Edit { target: target.clone(), html },
+        }
+    }
 }
 
 /// A message said before.
@@ -124,6 +142,36 @@ impl Outgoing {
     pub fn text(html: impl Into<String>) -> Outgoing {
         let content = Content::Text { html: html.into() };
         Outgoing { content, buttons: Vec::new(), keyboard: None, is_silent: false, reply_to: None }
+    }
+
+    /// The parts of a text or a caption over Telegram's limit, to go as messages of their own; none for a message
+    /// that fits. The buttons stand under the last part; an edit can only be its last part, where the buttons are.
+    pub fn parts(&self) -> Vec<Outgoing> {
+        let (html, limit) = match &self.content {
+            Content::Text { html } | Content::Edit { html, .. } => (html, MOST_TEXT),
+            Content::Photo { caption, .. } | Content::Document { caption, .. } => (caption, MOST_CAPTION),
+        };
+        if html.len() <= limit {
+            return Vec::new(); // What is not longer in bytes is not longer in letters: nearly every message.
+        }
+        let mut texts = super::html::split(html, limit);
+        let Some(last) = texts.pop().filter(|_| !texts.is_empty()) else { return Vec::new() };
+        if let Content::Edit { target, .. } = &self.content {
+            let content = Content::Edit { target: target.clone(), html: last };
+            return vec![Outgoing { content, ..self.clone() }];
+        }
+        let bare = |content, reply_to| Outgoing {
+            content,
+            buttons: Vec::new(),
+            keyboard: None,
+            is_silent: self.is_silent,
+            reply_to,
+        };
+        let mut parts: Vec<Outgoing> =
+            texts.into_iter().map(|html| bare(Content::Text { html }, None)).collect();
+        parts[0] = bare(self.content.with_words(&parts[0].content), self.reply_to);
+        parts.push(Outgoing { content: Content::Text { html: last }, reply_to: None, ..self.clone() });
+        parts
     }
 
     /// The Bot API request. `edited` is the id of the message that an edit concerns; without markup the texts

@@ -3,9 +3,15 @@
 use std::sync::Once;
 
 mod config;
+mod delivery;
 mod desk;
+mod health;
+mod input;
+mod questions;
 mod registration;
+mod reload;
 mod sandbox;
+mod scripts;
 mod store;
 mod telegram_html;
 

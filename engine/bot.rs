@@ -265,6 +265,8 @@ fn watch_scripts(
         watch::watch(lanes.host().scripts().folder(), method, settings.debounce, Arc::clone(&changed))
             .inspect_err(|error| tracing::error!("changes of scripts will not be noticed: {error}"))
             .ok()?;
+    // A file saved while the bot was starting was seen by nobody.
+    changed.notify_one();
     let (lanes, stop) = (Arc::clone(lanes), stop.clone());
     tasks.spawn(async move {
         loop {

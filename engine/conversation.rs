@@ -134,6 +134,8 @@ pub async fn advance(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<
     let turn = AssertUnwindSafe(Box::pin(route::take(host, lease, entry))).catch_unwind();
     let reason = match tokio::time::timeout(host.settings.turn_deadline, turn).await {
         Ok(Ok(Ok(advanced))) => return Ok(advanced),
+        // Repeating would not make it smaller: without this the person would hear nothing at all.
+        Ok(Ok(Err(error @ store::Error::TooLarge { .. }))) => error.to_string(),
         Ok(Ok(Err(error))) => {
             host.memory.forget(entry.lane.chat());
             return Err(error);

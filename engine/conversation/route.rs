@@ -53,16 +53,17 @@ pub(super) async fn give_up(
     why: String,
 ) -> Result<Advanced, store::Error> {
     let mut turn = Turn::new(host, lease, entry);
-    let user = Deed::read(entry).map_or(NOBODY, |deed| deed.user());
-    if let Some(mut talk) = load(host, lease, entry.lane.chat(), user).await? {
-        turn.park(&mut talk, &why);
-    } else {
-        tracing::error!(
+    let deed = Deed::read(entry).ok();
+    let user = deed.as_ref().map_or(NOBODY, Deed::user);
+    match (load(host, lease, entry.lane.chat(), user).await?, deed) {
+        (Some(mut talk), _) => turn.park(&mut talk, &why),
+        (None, Some(Deed::Person(_))) => turn.fail(&why),
+        (None, _) => tracing::error!(
             entry.id = entry.id.0,
             chat.id = entry.lane.0,
             "entry {} given up: {why}",
             entry.id.0
-        );
+        ),
     }
     turn.commit().await
 }
@@ -176,14 +177,15 @@ async fn tapped(
     }
     let Some(awaiting) = &mut talk.detail.awaiting else { return turn.run(talk).await };
     match tap {
-        Tap::Back if awaiting.can_go_back => {
+        // A press may be forged: only the ways that were offered are open.
+        Tap::Back if awaiting.can_go_back && awaiting.question.offers_back => {
             tidy(&mut turn, &talk, pressed, None);
             if let Some(step) = talk.step_back() {
                 turn.rewind(&mut talk, step);
             }
             turn.run(talk).await
         }
-        Tap::Cancel => {
+        Tap::Cancel if awaiting.question.offers_cancel => {
             tidy(&mut turn, &talk, pressed, None);
             cancel(turn, talk).await
         }

@@ -417,6 +417,17 @@ impl<'a> Turn<'a> {
         ));
     }
 
+    /// An entry came to no end, and there is no conversation to park: the person and the office are told.
+    pub fn fail(&mut self, report: &str) {
+        let number = self.entry.id.0;
+        tracing::error!(case.number = number, chat.id = self.chat.0, "entry {number} given up: {report}");
+        self.say(&Outgoing::text(words::failure(number)));
+        self.tell_staff(&format!(
+            "⚠️ Случай <b>{number}</b>: разговор не начался.\n<pre>{}</pre>",
+            html::escape(report)
+        ));
+    }
+
     /// Sends a word of the host to the office, by the office's own lane.
     pub fn tell_staff(&mut self, html: &str) {
         if let Some(staff) = self.host.staff_chat() {
@@ -435,15 +446,19 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Puts a message into the outbox. The last part of a long one has its buttons, so it has its key.
     fn put(&mut self, key: &str, message: &Outgoing) {
-        let parts = message.parts();
-        let last = parts.len() - 1;
+        let mut parts = message.parts();
+        let last = parts.pop();
         for (number, part) in parts.iter().enumerate() {
-            // The last part has the buttons, and with them the name by which the message is found again.
-            let key = if number == last { key.to_owned() } else { format!("{key}.{number}") };
-            let call = Json::of(part).expect("messages are plain structures with string keys");
-            self.writes.messages.push(outbox::New { key, chat: self.chat, call });
+            self.put_part(format!("{key}+{number}"), part);
         }
+        self.put_part(key.to_owned(), last.as_ref().unwrap_or(message));
+    }
+
+    fn put_part(&mut self, key: String, part: &Outgoing) {
+        let call = Json::of(part).expect("messages are plain structures with string keys");
+        self.writes.messages.push(outbox::New { key, chat: self.chat, call });
     }
 
     fn journal(&mut self, talk: &mut Talk, step: Step) {

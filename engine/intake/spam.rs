@@ -1,8 +1,9 @@
 //! How fast one person may write.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
@@ -13,10 +14,10 @@ use crate::telegram::{Incoming, UserId, What};
 #[derive(Debug)]
 pub(super) struct SpamGuard {
     limiter: Option<DefaultKeyedRateLimiter<UserId>>,
-    /// Who has been warned and has not cooled since.
-    warned: Mutex<HashSet<UserId>>,
-    /// The album each person is sending: its photos are one deed.
-    albums: Mutex<HashSet<(UserId, String)>>,
+    /// Who has been warned, and when they last wrote too fast.
+    warned: Mutex<HashMap<UserId, Instant>>,
+    /// The albums people are sending: the photos of one are one deed, taken or left together.
+    albums: Mutex<HashMap<(UserId, String), Pace>>,
 }
 
 /// What to do with something written.
@@ -30,6 +31,8 @@ pub(super) enum Pace {
     StillTooFast,
 }
 
+/// Somebody who has not written too fast for so long is warned anew.
+const COOL: Duration = Duration::from_secs(10);
 /// Albums remembered at a time.
 const ALBUMS: usize = 1_000;
 
@@ -45,25 +48,37 @@ impl SpamGuard {
     pub fn pace(&self, deed: &Incoming) -> Pace {
         let Some(limiter) = &self.limiter else { return Pace::Fine };
         let person = deed.from.id;
-        if let What::File(file) = &deed.what
-            && let Some(album) = &file.album
-        {
-            let mut albums = self.albums.lock().unwrap_or_else(PoisonError::into_inner);
-            if albums.len() >= ALBUMS {
-                albums.clear();
-            }
-            if !albums.insert((person, album.clone())) {
-                return Pace::Fine;
+        let album = match &deed.what {
+            What::File(file) => file.album.clone().map(|album| (person, album)),
+            _ => None,
+        };
+        let Some(album) = album else { return self.count(limiter, person) };
+        let mut albums = self.albums.lock().unwrap_or_else(PoisonError::into_inner);
+        if albums.len() >= ALBUMS {
+            albums.clear();
+        }
+        match albums.get(&album) {
+            Some(Pace::Fine) => Pace::Fine,
+            Some(Pace::TooFast | Pace::StillTooFast) => Pace::StillTooFast,
+            None => {
+                let pace = self.count(limiter, person);
+                albums.insert(album, pace);
+                pace
             }
         }
-        let is_fine = limiter.check_key(&person).is_ok();
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_fine {
-            warned.remove(&person);
+    }
+
+    fn count(&self, limiter: &DefaultKeyedRateLimiter<UserId>, person: UserId) -> Pace {
+        if limiter.check_key(&person).is_ok() {
             return Pace::Fine;
         }
         metrics::counter!("updates_too_fast_total").increment(1);
-        if warned.insert(person) { Pace::TooFast } else { Pace::StillTooFast }
+        let now = Instant::now();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        match warned.insert(person, now) {
+            Some(last) if now.duration_since(last) < COOL => Pace::StillTooFast,
+            _ => Pace::TooFast,
+        }
     }
 
     pub fn forget_quiet(&self) {
@@ -71,5 +86,8 @@ impl SpamGuard {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
+        let now = Instant::now();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.retain(|_, last| now.duration_since(*last) < COOL);
     }
 }

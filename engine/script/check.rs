@@ -1,6 +1,6 @@
 //! The strict check of a set: what Rhai itself would notice only in the middle of somebody's talk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
@@ -32,7 +32,7 @@ pub(super) fn lint(set: &Set) -> Vec<Finding> {
 }
 
 /// Notes what each call of a host function says, by its place.
-pub(super) fn collect_sites(path: &str, ast: &AST, sites: &mut HashMap<Site, String>) {
+pub(super) fn collect_sites(path: &str, ast: &AST, sites: &mut BTreeMap<Site, String>) {
     for_each_call(ast, |call| {
         let Some(function) = call.host() else { return };
         let mut words = function.full_name();
@@ -74,23 +74,40 @@ impl Call<'_> {
 fn for_each_call(ast: &AST, mut see: impl FnMut(&Call<'_>)) {
     ast.walk(&mut |path: &[ASTNode<'_>]| {
         match path {
-            [.., ASTNode::Expr(Expr::FnCall(expr, position))] => {
+            // A call whose value nobody takes is a statement of its own kind.
+            [
+                ..,
+                ASTNode::Expr(Expr::FnCall(expr, position)) | ASTNode::Stmt(Stmt::FnCall(expr, position)),
+            ] => {
                 see(&Call { expr, position: *position, receiver: None, is_method: false });
             }
-            [.., ASTNode::Expr(Expr::Dot(dot, ..)), ASTNode::Expr(Expr::MethodCall(expr, position))] => {
-                let receiver = match &dot.lhs {
-                    Expr::Variable(variable, ..) => Some(variable.1.as_str()),
-                    _ => None,
-                };
+            [parents @ .., ASTNode::Expr(call @ Expr::MethodCall(expr, position))] => {
+                let receiver = receiver(parents, call);
                 see(&Call { expr, position: *position, receiver, is_method: true });
-            }
-            [.., ASTNode::Expr(Expr::MethodCall(expr, position))] => {
-                see(&Call { expr, position: *position, receiver: None, is_method: true });
             }
             _ => {}
         }
         true
     });
+}
+
+/// The variable that a method is called on. Rhai reads chains from the right: in `chat.ask_text("?").len` the
+/// variable stands over the whole rest, and the call is where that rest begins.
+fn receiver<'a>(parents: &[ASTNode<'a>], call: &'a Expr) -> Option<&'a str> {
+    let mut rest = call;
+    for parent in parents.iter().rev() {
+        let ASTNode::Expr(parent @ (Expr::Dot(pair, ..) | Expr::Index(pair, ..))) = *parent else {
+            return None;
+        };
+        if !std::ptr::eq(&raw const pair.lhs, rest) {
+            return match &pair.lhs {
+                Expr::Variable(variable, ..) => Some(variable.1.as_str()),
+                _ => None,
+            };
+        }
+        rest = parent;
+    }
+    None
 }
 
 /// The texts written out in an expression.
@@ -111,17 +128,6 @@ fn literals(expr: &Expr, words: &mut String) {
             call.args.iter().for_each(|argument| literals(argument, words));
         }
         _ => {}
-    }
-}
-
-/// The keys of a map written out in an expression. Rhai folds a map of constants alone into a value.
-fn keys(expr: &Expr) -> Vec<String> {
-    match expr {
-        Expr::Map(map, _) => map.0.iter().map(|(key, _)| key.name.to_string()).collect(),
-        Expr::DynamicConstant(value, _) => value
-            .read_lock::<rhai::Map>()
-            .map_or_else(Vec::new, |map| map.keys().map(ToString::to_string).collect()),
-        _ => Vec::new(),
     }
 }
 
@@ -187,11 +193,10 @@ impl<'a> File<'a> {
             };
             return Some(format!("{name}({}){options}: аргументов дано {given}", params.join(", ")));
         }
-        if let Some(options) = call.expr.args.get(function.params.len()) {
-            let names = function.options.iter().map(|option| option.name);
-            if let Some(key) = keys(options).iter().find(|key| !names.clone().any(|name| name == *key)) {
-                return Some(format!("{name}: нет настройки «{key}»{}", hint(key, names)));
-            }
+        let names = function.options.iter().map(|option| option.name);
+        let given = call.expr.args.get(function.params.len()).map_or_else(Vec::new, keys);
+        if let Some(key) = given.iter().find(|key| !names.clone().any(|name| name == **key)) {
+            return Some(format!("{name}: нет настройки «{key}»{}", hint(key, names)));
         }
         if function.module == "chat"
             && function.name == "start_flow"
@@ -260,6 +265,18 @@ impl<'a> File<'a> {
                 findings.push(self.finding(call.position, message));
             }
         });
+    }
+}
+
+/// The keys of a map written out on the spot; one of plain values is a constant to Rhai.
+fn keys(expr: &Expr) -> Vec<String> {
+    match expr {
+        Expr::Map(map, _) => map.0.iter().map(|(key, _)| key.name.to_string()).collect(),
+        Expr::DynamicConstant(value, _) => {
+            let map = value.read_lock::<rhai::Map>();
+            map.map_or_else(Vec::new, |map| map.keys().map(ToString::to_string).collect())
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A script set: the whole of `flows/` and `scripts/` under one content hash, compiled together.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,7 +82,7 @@ pub struct Set {
     flows: BTreeMap<String, Flow>,
     modules: BTreeMap<String, AST>,
     /// What each call of a host function says, by its place: two versions of a file are compared by it.
-    sites: HashMap<Site, String>,
+    sites: BTreeMap<Site, String>,
     wordings: BTreeSet<String>,
 }
 
@@ -171,7 +171,7 @@ impl Set {
         if !findings.is_empty() {
             return Err(findings);
         }
-        let mut sites = HashMap::new();
+        let mut sites = BTreeMap::new();
         for (path, ast) in modules.iter().chain(flows.values().map(|flow| (&flow.path, &flow.ast))) {
             check::collect_sites(path, ast, &mut sites);
         }
@@ -230,14 +230,30 @@ impl Set {
     }
 
     /// Whether the call at `here` in this set is the call at `there` in a later one: the same words, or words
-    /// changed in place. Words that moved elsewhere, or that stood elsewhere before, are another call.
+    /// changed in place. Words that moved elsewhere, or that stood elsewhere before, are another call; and when
+    /// calls came or went beside changed words, nobody can tell which of them is which.
     pub fn keeps_place(&self, here: &Site, later: &Set, there: &Site) -> bool {
         match (self.sites.get(here), later.sites.get(there)) {
+            (Some(before), Some(after)) if before == after => true,
             (Some(before), Some(after)) => {
-                before == after || (!later.wordings.contains(before) && !self.wordings.contains(after))
+                let is_new = !later.wordings.contains(before) && !self.wordings.contains(after);
+                let (old, new) = (self.calls_of(&here.file), later.calls_of(&there.file));
+                is_new && (old.count() == new.count() || self.neighbours(here) == later.neighbours(there))
             }
             _ => false,
         }
+    }
+
+    fn calls_of(&self, file: &str) -> impl Iterator<Item = (&Site, &String)> {
+        let start = Site { file: file.to_owned(), line: 0, column: 0 };
+        self.sites.range(start..).take_while(move |(site, _)| site.file == file)
+    }
+
+    /// What the calls before and after a place of a file say.
+    fn neighbours(&self, site: &Site) -> (Option<&String>, Option<&String>) {
+        let before = self.calls_of(&site.file).take_while(|(other, _)| *other < site).last();
+        let after = self.calls_of(&site.file).find(|(other, _)| *other > site);
+        (before.map(|(_, words)| words), after.map(|(_, words)| words))
     }
 }
 
@@ -291,9 +307,9 @@ fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
     BasicMathPackage::new().register_into_engine(&mut engine);
     MoreStringPackage::new().register_into_engine(&mut engine);
     engine.disable_symbol("eval");
-    engine.register_fn("sleep", |_: Dynamic| -> Result<(), Box<EvalAltResult>> {
-        Err("sleep нельзя: скрипт не ждёт, ждёт вопрос (настройка within)".into())
-    });
+    // By the very types of Rhai's own: a function for any type would only stand behind those.
+    engine.register_fn("sleep", |_: i64| no_sleep());
+    engine.register_fn("sleep", |_: f64| no_sleep());
     engine.on_print(|text| tracing::debug!("script: {text}"));
     engine.on_debug(|text, _, _| tracing::debug!("script: {text}"));
     engine
@@ -315,6 +331,10 @@ fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
         open: Mutex::default(),
     });
     engine
+}
+
+fn no_sleep() -> Result<(), Box<EvalAltResult>> {
+    Err("sleep нельзя: скрипт не ждёт, ждёт вопрос (настройка within)".into())
 }
 
 /// `import` reaches the files of the set and nothing else.

@@ -12,8 +12,16 @@ pub struct Html(pub String);
 /// The key under which HTML is written down.
 const HTML: &str = "$html";
 
+/// Lists and maps inside one another, at most so deep: what is written down must be readable again, and JSON's
+/// reader stops at 128.
+const DEEPEST: usize = 64;
+
 /// What a script gave, as JSON; functions and other things that cannot be written down are refused.
 pub fn from_script(value: &Dynamic) -> Result<Value, String> {
+    written(value, DEEPEST)
+}
+
+fn written(value: &Dynamic, depth_left: usize) -> Result<Value, String> {
     if value.is_unit() {
         return Ok(Value::Null);
     }
@@ -32,11 +40,15 @@ pub fn from_script(value: &Dynamic) -> Result<Value, String> {
     if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
         return Ok(Value::String(text.as_str().to_owned()));
     }
+    let inside = |value: &Dynamic| match depth_left.checked_sub(1) {
+        Some(left) => written(value, left),
+        None => Err(format!("списки и карты вложены глубже {DEEPEST} раз")),
+    };
     if let Some(list) = value.read_lock::<rhai::Array>() {
-        return list.iter().map(from_script).collect::<Result<_, _>>().map(Value::Array);
+        return list.iter().map(inside).collect::<Result<_, _>>().map(Value::Array);
     }
     if let Some(map) = value.read_lock::<RhaiMap>() {
-        let pairs = map.iter().map(|(key, value)| Ok((key.to_string(), from_script(value)?)));
+        let pairs = map.iter().map(|(key, value)| Ok((key.to_string(), inside(value)?)));
         return pairs.collect::<Result<Map<_, _>, String>>().map(Value::Object);
     }
     if let Some(html) = value.read_lock::<Html>() {

@@ -12,6 +12,10 @@ use teloxide::types::{
 
 use super::{ChatId, Request};
 
+/// What Telegram takes in one text, and in one caption; letters that are seen.
+const MOST_TEXT: usize = 4096;
+const MOST_CAPTION: usize = 1024;
+
 /// A message decided, as the outbox keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outgoing {
@@ -61,6 +65,20 @@ pub enum Content {
         /// The new text, Telegram's HTML.
         html: String,
     },
+}
+
+impl Content {
+    /// The same with the words of a text.
+    fn with_words(&self, words: &Content) -> Content {
+        let Content::Text { html } = words else { return self.clone() };
+        let (html, caption) = (html.clone(), html.clone());
+        match self {
+            Content::Text { .. } => Content::Text { html },
+            Content::Photo { file_id, .. } => Content::Photo { file_id: file_id.clone(), caption },
+            Content::Document { file_id, .. } => Content::Document { file_id: file_id.clone(), caption },
+            Content::Edit { target, .. } => Content::Edit { target: target.clone(), html },
+        }
+    }
 }
 
 /// A message said before.
@@ -119,10 +137,6 @@ pub enum Key {
     Contact(String),
 }
 
-/// Telegram's limits, in code points after the markup is taken off.
-const MAX_TEXT: usize = 4096;
-const MAX_CAPTION: usize = 1024;
-
 impl Outgoing {
     /// A plain message of this HTML.
     pub fn text(html: impl Into<String>) -> Outgoing {
@@ -130,34 +144,33 @@ impl Outgoing {
         Outgoing { content, buttons: Vec::new(), keyboard: None, is_silent: false, reply_to: None }
     }
 
-    /// The same words in as many messages as Telegram's limits ask for; the buttons stand under the last. An edit
-    /// cannot become several messages and ends early.
+    /// The parts of a text or a caption over Telegram's limit, to go as messages of their own; none for a message
+    /// that fits. The buttons stand under the last part; an edit can only be its last part, where the buttons are.
     pub fn parts(&self) -> Vec<Outgoing> {
-        let texts = |html: &str| super::html::split(html, MAX_TEXT);
-        let (first, rest) = match &self.content {
-            Content::Text { html } if super::html::visible_len(html) > MAX_TEXT => (None, texts(html)),
-            Content::Photo { file_id, caption } if super::html::visible_len(caption) > MAX_CAPTION => {
-                (Some(Content::Photo { file_id: file_id.clone(), caption: String::new() }), texts(caption))
-            }
-            Content::Document { file_id, caption } if super::html::visible_len(caption) > MAX_CAPTION => {
-                (Some(Content::Document { file_id: file_id.clone(), caption: String::new() }), texts(caption))
-            }
-            Content::Edit { target, html } if super::html::visible_len(html) > MAX_TEXT => {
-                let html = texts(html).into_iter().next().unwrap_or_default();
-                return vec![Outgoing {
-                    content: Content::Edit { target: target.clone(), html },
-                    ..self.clone()
-                }];
-            }
-            _ => return vec![self.clone()],
+        let (html, limit) = match &self.content {
+            Content::Text { html } | Content::Edit { html, .. } => (html, MOST_TEXT),
+            Content::Photo { caption, .. } | Content::Document { caption, .. } => (caption, MOST_CAPTION),
         };
-        let contents = first.into_iter().chain(rest.into_iter().map(|html| Content::Text { html }));
-        let bare = |content| Outgoing { content, buttons: Vec::new(), keyboard: None, ..self.clone() };
-        let mut parts: Vec<Outgoing> = contents.map(bare).collect();
-        if let Some(last) = parts.last_mut() {
-            last.buttons.clone_from(&self.buttons);
-            last.keyboard.clone_from(&self.keyboard);
+        if html.len() <= limit {
+            return Vec::new(); // What is not longer in bytes is not longer in letters: nearly every message.
         }
+        let mut texts = super::html::split(html, limit);
+        let Some(last) = texts.pop().filter(|_| !texts.is_empty()) else { return Vec::new() };
+        if let Content::Edit { target, .. } = &self.content {
+            let content = Content::Edit { target: target.clone(), html: last };
+            return vec![Outgoing { content, ..self.clone() }];
+        }
+        let bare = |content, reply_to| Outgoing {
+            content,
+            buttons: Vec::new(),
+            keyboard: None,
+            is_silent: self.is_silent,
+            reply_to,
+        };
+        let mut parts: Vec<Outgoing> =
+            texts.into_iter().map(|html| bare(Content::Text { html }, None)).collect();
+        parts[0] = bare(self.content.with_words(&parts[0].content), self.reply_to);
+        parts.push(Outgoing { content: Content::Text { html: last }, reply_to: None, ..self.clone() });
         parts
     }
 

@@ -121,7 +121,12 @@ fn compare(desk: &Desk, people: impl Iterator<Item = i64>, smooth: &[String], de
     for person in people {
         let talk = Talk::of(&desk.sandbox, person);
         assert_eq!(talk.acts, smooth, "the talk of {person}");
-        assert!(talk.doubled <= deaths, "{} words came twice:\n{}", talk.doubled, desk.sandbox.transcript(person));
+        assert!(
+            talk.doubled <= deaths,
+            "{} words came twice:\n{}",
+            talk.doubled,
+            desk.sandbox.transcript(person)
+        );
         doubled += talk.doubled;
     }
     doubled
@@ -234,7 +239,8 @@ impl Life {
             crash == Some(point)
         };
         let settings = store::Settings { crash: Some(CrashHook(Arc::new(hook))), ..desk.store.clone() };
-        let (folder, config, clock) = (desk.folder.path().to_owned(), desk.config.clone(), Arc::clone(&desk.clock));
+        let (folder, config, clock) =
+            (desk.folder.path().to_owned(), desk.config.clone(), Arc::clone(&desk.clock));
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().expect("threads are to be had");
         let opened = runtime.spawn(async move { open(&folder, config, settings, clock).await }).await;

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use borodach::bot::{self, Bot};
 use borodach::clock::{ManualClock, SharedClock, SystemClock};
 use borodach::config::{Config, Env, Limit};
 use borodach::lanes::Lanes;
 use borodach::outbox::Outbox;
-use borodach::sandbox::Sandbox;
-use borodach::store::{DatabaseUrl, Settings};
+use borodach::sandbox::{Message, Sandbox};
+use borodach::store::{DatabaseUrl, Settings, Store};
 use borodach::telegram::ChatId;
 use sqlx::Connection as _;
 use tempfile::TempDir;
@@ -89,6 +90,27 @@ impl Desk {
         Desk { sandbox, folder, config, store, clock: Arc::new(SystemClock), running: None }
     }
 
+    /// Everything in its place, with these files in place of the shipped scripts; the bot not started yet.
+    pub async fn lay_with(files: &[(&str, &str)]) -> Desk {
+        let desk = Desk::lay().await;
+        for part in ["flows", "scripts"] {
+            let part = desk.folder.path().join(part);
+            std::fs::remove_dir_all(&part).expect("the folder is ours");
+            std::fs::create_dir(&part).expect("the folder is ours");
+        }
+        for (path, body) in files {
+            std::fs::write(desk.folder.path().join(path), body).expect("the folder is ours");
+        }
+        desk
+    }
+
+    /// A bot with one flow for `/go`: a `start` with this body.
+    pub async fn start_flow(body: &str) -> Desk {
+        let mut desk = Desk::lay_with(&[("flows/talk.rhai", &talk(body))]).await;
+        desk.run().await;
+        desk
+    }
+
     /// Starts the bot.
     pub async fn run(&mut self) {
         let clock = Arc::clone(&self.clock);
@@ -127,6 +149,11 @@ impl Desk {
         format!("http://{}{path}", running.address)
     }
 
+    /// What the running bot keeps.
+    pub fn kept(&self) -> &Store {
+        self.running.as_ref().expect("the bot runs").lanes.host().store()
+    }
+
     /// What `/health` tells.
     pub async fn health(&self) -> serde_json::Value {
         let text = reqwest::get(self.url("/health")).await.expect("it answers").text().await.expect("a text");
@@ -144,6 +171,17 @@ impl Desk {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
         let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("the file is there");
         sqlx::query_scalar(sql).bind(argument).fetch_all(&mut connection).await.expect("the query is right")
+    }
+
+    /// Waits for a fact that is no event of the sandbox: a call it refused, a row of the bot's.
+    pub async fn until(&self, what: &str, fact: impl AsyncFn() -> bool) {
+        let happens = async {
+            while !fact().await {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), happens).await;
+        assert!(in_time.is_ok(), "it did not happen: {what}");
     }
 
     /// A flow's file.
@@ -207,15 +245,41 @@ impl Talker<'_> {
         }
     }
 
+    /// Waits until the bot has said this so many times in the chat.
+    pub async fn heard(&self, text: &str, times: usize) {
+        let seen = self.desk.sandbox.wait_for(|_| self.count(text) >= times).await;
+        if let Err(not_seen) = seen {
+            panic!("«{text}» was heard {} times, not {times}: {not_seen}", self.count(text));
+        }
+    }
+
+    /// How many messages of the bot in the chat hold this text.
+    pub fn count(&self, text: &str) -> usize {
+        let messages = self.desk.sandbox.messages(self.chat);
+        messages.iter().filter(|message| is_bots(message) && message.text().contains(text)).count()
+    }
+
+    /// The bot's last message in the chat.
+    pub fn last(&self) -> Message {
+        self.desk.sandbox.last_from_bot(self.chat).expect("the bot has said something")
+    }
+
     /// The whole talk so far.
     pub fn transcript(&self) -> String {
         self.desk.sandbox.transcript(self.chat)
     }
 }
 
+/// A flow that guests begin with `/go`: a `start` with this body.
+pub fn talk(body: &str) -> String {
+    format!(
+        "flow(#{{ title: \"Проба\", on: [command(\"/go\")], access: [\"guest\"] }});\nfn start(chat, partner) {{\n{body}\n}}"
+    )
+}
+
 /// Whether the bot said it.
-pub fn is_bots(message: &borodach::sandbox::message::Message) -> bool {
-    matches!(message.author, borodach::sandbox::message::Author::Bot)
+pub fn is_bots(message: &Message) -> bool {
+    message.is_from_bot()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -5,9 +5,15 @@ use std::sync::Once;
 mod check;
 mod config;
 mod crash;
+mod delivery;
 mod desk;
+mod health;
+mod input;
+mod questions;
 mod registration;
+mod reload;
 mod sandbox;
+mod scripts;
 mod store;
 mod telegram_html;
 

@@ -123,7 +123,10 @@ async fn rows(desk: &Desk) -> Vec<String> {
     // Numbers are set aside by the hundred, and those of a life that ended are not used.
     for number in 1..=500 {
         if let Some(request) = store.request(RequestId(number)).await.expect("the database answers") {
-            rows.push(format!("request of {:?}: {:?} by {:?}", request.user, request.status, request.decided_by));
+            rows.push(format!(
+                "request of {:?}: {:?} by {:?}",
+                request.user, request.status, request.decided_by
+            ));
         }
         let found = store.conversation_by_id(ConversationId(number)).await.expect("the database answers");
         if let Some(talk) = found {

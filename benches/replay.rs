@@ -33,7 +33,6 @@ fn replay(criterion: &mut Criterion) {
     let files = Files::from([("flows/talk.rhai".to_owned(), TALK.to_owned())]);
     let limits = Limits { journal_steps: 10_000, ..Limits::default() };
     let set = Set::compile(files, limits).expect("the talk is sound");
-    let flow = set.flow("talk").expect("the only flow");
     let caller = Caller {
         chat: ChatId(1),
         user: UserId(1),
@@ -45,12 +44,13 @@ fn replay(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("replay");
     for steps in [10, 100, 300, 3_000] {
         let journal = Arc::new(journal_of(steps));
-        let ran = run(&set, flow, Arc::clone(&journal), caller.clone(), String::new());
+        let ran = run(&set, "talk", Arc::clone(&journal), caller.clone(), String::new());
         assert!(matches!(ran.end, End::Pending(_)), "the journal leads astray: {:?}", ran.end);
         assert_eq!(ran.road.len(), steps + 2, "one more word and the question that waits");
         group.throughput(Throughput::Elements(steps as u64));
         group.bench_function(BenchmarkId::from_parameter(steps), |bencher| {
-            bencher.iter(|| run(&set, flow, Arc::clone(black_box(&journal)), caller.clone(), String::new()));
+            bencher
+                .iter(|| run(&set, "talk", Arc::clone(black_box(&journal)), caller.clone(), String::new()));
         });
     }
     group.finish();

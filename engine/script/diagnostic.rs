@@ -48,6 +48,17 @@ impl Finding {
         Finding::of_error_in(set.files(), flow_path, error)
     }
 
+    /// A run that took too long, at the place where it was stopped when that is known.
+    pub(super) fn overdue(set: &Set, flow_path: &str, error: Option<&EvalAltResult>) -> Finding {
+        let message = "скрипт работал дольше разрешённого и остановлен: похоже на цикл без конца";
+        match error {
+            Some(error) => {
+                Finding { message: message.to_owned(), ..Finding::of_error(set, flow_path, error) }
+            }
+            None => Finding::in_file(flow_path, message),
+        }
+    }
+
     /// Like [`Finding::of_error`], while the set is still being built.
     pub(super) fn of_error_in(files: &super::set::Files, flow_path: &str, error: &EvalAltResult) -> Finding {
         let (mut file, mut place, mut inner) = (flow_path.to_owned(), error.position(), error);
@@ -96,7 +107,7 @@ pub(super) fn unparsable(kind: &ParseErrorType) -> String {
     let why = match kind {
         P::UnexpectedEOF => "файл обрывается: где-то не закрыта скобка".to_owned(),
         P::BadInput(LexError::UnterminatedString) => "не закрыта кавычка".to_owned(),
-        P::BadInput(LexError::UnexpectedInput(sign)) => format!("неизвестный знак {sign}"),
+        P::BadInput(LexError::UnexpectedInput(sign)) => format!("лишний знак {sign}"),
         P::MissingToken(sign, _) => format!("здесь не хватает {sign}"),
         P::VariableUndefined(name) => format!("нет переменной «{name}»: опечатка или забыт let"),
         P::ModuleUndefined(name) => format!("нет модуля «{name}»: опечатка или забыт import"),

@@ -268,6 +268,10 @@ fn run_within(
     });
     let mut state = lock(&state);
     let end = match (state.end.take(), result) {
+        // A callback may have swallowed the interruption: nothing that came after it counts.
+        (_, result) if WAS_OVERDUE.get() => {
+            End::Failed(Finding::overdue(set, &flow.path, result.err().as_deref()))
+        }
         (Some(end), _) => end,
         (None, Ok(_)) if state.cursor < state.journal.len() => {
             let journaled = state.journal[state.cursor].name.clone();

@@ -48,7 +48,7 @@ fn what_cannot_be_parsed_is_told_in_russian() {
     check("chatt::say(1);", "3:5: не разбирается: нет модуля «chatt»: опечатка или забыт import");
     check("const MOST = 1; MOST = 2;", "3:21: не разбирается: MOST — const, поменять её нельзя");
     check("let shared = 1;", "3:9: не разбирается: слово shared занято языком, возьмите другое");
-    check("let n = 1 № 2;", "3:15: не разбирается: неизвестный знак №");
+    check("let n = 1 № 2;", "3:15: не разбирается: лишний знак №");
 }
 
 #[tokio::test]

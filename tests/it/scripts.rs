@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use borodach::clock::Timestamp;
 use borodach::script::host::Caller;
-use borodach::script::{End, Files, Limits, RHAI_VERSION, Ran, Set, Step, Work, run};
-use borodach::telegram::{ChatId, UserId};
+use borodach::script::{End, Files, Limits, RHAI_VERSION, Ran, Set, Step, Work, run, run_apart};
+use borodach::telegram::{ChatId, Content, UserId};
 use serde_json::json;
 
 use crate::desk::{ANNA, Desk, OLGA, talk};
@@ -36,6 +36,11 @@ fn runs(body: &str) -> Ran {
 }
 
 fn runs_within(body: &str, limits: Limits) -> Ran {
+    let (set, journal, caller) = about_to_run(body, limits);
+    run(&set, "talk", journal, caller, "k-".to_owned())
+}
+
+fn about_to_run(body: &str, limits: Limits) -> (Arc<Set>, Arc<Vec<Step>>, Caller) {
     let set = Set::compile(files(&[("flows/talk.rhai", &talk(body))]), limits);
     let set = set.unwrap_or_else(|findings| panic!("{}", findings[0]));
     let start = Step {
@@ -52,7 +57,26 @@ fn runs_within(body: &str, limits: Limits) -> Ran {
         is_staff: false,
         now: Timestamp(0),
     };
-    run(&set, "talk", Arc::new(vec![start]), caller, "k-".to_owned())
+    (Arc::new(set), Arc::new(vec![start]), caller)
+}
+
+#[tokio::test]
+async fn what_takes_longer_than_a_glance_is_done_anew_elsewhere_and_said_once() {
+    let limits = Limits { wall_time: Duration::from_mins(1), ..Limits::default() };
+    // A callback may swallow the interruption: what it then gave must not be taken for a result.
+    let body = "let few = [2, 1]; few.sort(|a, b| { let n = 0; while n < 200_000 { n += 1; } a - b }); chat.say(`${few[0]}`);";
+    let (set, journal, caller) = about_to_run(body, limits);
+    let ran = run_apart(&set, "talk", journal, caller, "k-".to_owned()).await;
+    assert!(matches!(ran.end, End::Finished), "{:?}", ran.end);
+    let said: Vec<_> = ran.said.iter().map(|(_, message)| &message.content).collect();
+    assert_eq!(said, [&Content::Text { html: "1".to_owned() }]);
+}
+
+#[test]
+fn an_interruption_that_a_callback_swallows_is_still_a_failure() {
+    let limits = Limits { wall_time: Duration::from_millis(20), ..Limits::default() };
+    let ran = runs_within("[2, 1].sort(|a, b| { loop { } }); chat.say(\"готово\");", limits);
+    assert!(matches!(ran.end, End::Failed(_)), "{:?}", ran.end);
 }
 
 /// A run of this body fails, and the finding holds these words.
@@ -76,7 +100,7 @@ fn fails(body: &str, reason: &str) {
 #[test]
 fn a_syntax_error_is_shown_with_its_line_and_a_mark_under_the_place() {
     insta::assert_snapshot!(findings(&[("flows/talk.rhai", &talk("let имя = ;"))]), @r"
-    flows/talk.rhai:3:11: не разбирается: Unexpected ';'
+    flows/talk.rhai:3:11: не разбирается: лишний знак ;
       |
     3 | let имя = ;
       |           ^
@@ -87,7 +111,7 @@ fn a_syntax_error_is_shown_with_its_line_and_a_mark_under_the_place() {
 fn a_mistyped_name_is_answered_with_the_right_one() {
     refused("chat.sayy(\"привет\");", "у chat нет функции sayy; может быть, say?");
     refused("fmt::plurall(1, \"a\", \"b\", \"c\");", "в fmt нет функции plurall; может быть, plural?");
-    refused("fmmt::money(1);", "Undefined module: fmmt");
+    refused("fmmt::money(1);", "нет модуля «fmmt»");
     refused("let a = heper();", "нет функции heper");
     refused("chat.start_flow(\"tallk\");", "нет разговора «tallk»; может быть, talk?");
     refused("chat.ask_text(\"?\", #{ mim: 3 });", "chat.ask_text: нет настройки «mim»; может быть, min?");

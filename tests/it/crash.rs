@@ -18,7 +18,7 @@ use borodach::bot::Bot;
 use borodach::clock::Timestamp;
 use borodach::sandbox::Sandbox;
 use borodach::store::{self, CrashHook, CrashPoint, DatabaseUrl, Store};
-use sqlx::{Connection as _, PgConnection, SqliteConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +134,7 @@ fn compare(desk: &Desk, people: impl Iterator<Item = i64>, smooth: &[String], de
 
 /// How a registration goes when nothing happens, for guests who are all called alike.
 async fn smooth_registration() -> Vec<String> {
-    let mut desk = lay(On::Sqlite, "smooth").await;
+    let mut desk = Desk::lay().await;
     introduce(&desk, guests(1));
     desk.run().await;
     everybody_registers(&desk, guests(1)).await;
@@ -150,29 +150,61 @@ enum On {
     Postgres,
 }
 
-/// A desk on an empty database, the bot not started yet. `name` is unique among the tests.
-async fn lay(on: On, name: &str) -> Desk {
-    let mut desk = Desk::lay().await;
-    if on == On::Postgres {
-        let name = format!("borodach_{}_{name}", std::process::id());
-        admin(&format!("drop database if exists {name} with (force)")).await;
-        admin(&format!("create database {name}")).await;
-        desk.store.url = DatabaseUrl::Postgres(database_url(&name).into());
-    }
-    desk
-}
+/// Forgets all that a desk before has left. Much quicker than making the tables anew.
+const EMPTY: &str = "\
+    do $$
+    declare kept text;
+    begin
+        set local session_replication_role = replica; -- no foreign key decides the order
+        for kept in select tablename from pg_tables
+                    where schemaname = 'public' and tablename not in ('_sqlx_migrations', 'sequence')
+        loop
+            execute format('delete from %I', kept);
+        end loop;
+        if to_regclass('sequence') is not null then
+            update sequence set next = 1;
+        end if;
+    end
+    $$";
 
-/// Leaves no database behind.
-async fn clear(desk: &Desk) {
-    if let DatabaseUrl::Postgres(url) = &desk.store.url {
-        let name = database_name(url);
-        admin(&format!("drop database if exists {name} with (force)")).await;
-    }
-}
+/// A database for desks, one after another.
+struct Base(Option<String>);
 
-fn database_name(url: &secrecy::SecretString) -> String {
-    let url = url::Url::parse(secrecy::ExposeSecret::expose_secret(url)).expect("a test's own address");
-    url.path().trim_start_matches('/').to_owned()
+impl Base {
+    /// Makes a database; `name` is unique among the tests. With SQLite each desk has a file of its own.
+    async fn make(on: On, name: &str) -> Base {
+        match on {
+            On::Sqlite => Base(None),
+            On::Postgres => {
+                let name = format!("borodach_{}_{name}", std::process::id());
+                admin(&format!("drop database if exists {name} with (force)")).await;
+                admin(&format!("create database {name}")).await;
+                // Bots die here, the server does not: it need not wait for its disk.
+                admin(&format!("alter database {name} set synchronous_commit = off")).await;
+                Base(Some(name))
+            }
+        }
+    }
+
+    /// A desk with nothing in the database, the bot not started yet.
+    async fn lay(&self) -> Desk {
+        let mut desk = Desk::lay().await;
+        if let Some(name) = &self.0 {
+            let url = database_url(name);
+            let mut connection = PgConnection::connect(&url).await.expect("the server is there");
+            connection.execute(EMPTY).await.expect("the database is the test's own");
+            // The server is shared with other tests, and has room for a hundred connections.
+            desk.store = store::Settings { url: DatabaseUrl::Postgres(url.into()), kept: 2, most: 4, ..desk.store };
+        }
+        desk
+    }
+
+    /// Leaves nothing behind.
+    async fn drop(self) {
+        if let Some(name) = self.0 {
+            admin(&format!("drop database {name} with (force)")).await;
+        }
+    }
 }
 
 /// Guests with one name and one telephone: their talks are to be word for word the same.
@@ -270,6 +302,10 @@ impl Life {
 
     /// Ends the process as `kill -9` does.
     async fn kill(mut self) {
+        if self.struck.is_cancelled() {
+            // A crashed store writes nothing any more; a process would take its connections along.
+            self.store.clone().close().await;
+        }
         if let Some(runtime) = self.runtime.take() {
             shut(runtime).await;
         }
@@ -299,13 +335,14 @@ impl Drop for Life {
     }
 }
 
+/// Opens a bot; an error comes with its whole chain.
 async fn open(
     folder: &Path,
     config: borodach::config::Config,
     settings: store::Settings,
     clock: borodach::clock::SharedClock,
 ) -> Result<Bot, String> {
-    Bot::open(folder, config, settings, clock).await.map_err(|error| format!("{error:#}"))
+    Bot::open(folder, config, settings, clock).await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 /// Ends a runtime with everything that runs in it.

@@ -154,18 +154,26 @@ impl Lanes {
 
     /// Takes an orphan's lease, and queues its open entries and messages. False when another instance was faster.
     async fn take_over(self: &Arc<Self>, id: LaneId) -> Result<bool, store::Error> {
-        let store = self.host.store();
-        let Some(lease) = store.lease(id).await? else { return Ok(false) };
-        self.outbox.recover(store.open_messages(id.chat()).await?);
-        let open = store.open_entries(id).await?;
-        let mut lanes = self.lanes();
-        let lane = lanes.entry(id).or_default();
-        lane.lease = Some(lease);
-        lane.queue_open(open);
-        if !lane.queue.is_empty() {
-            self.serve(id, lane);
+        {
+            let mut lanes = self.lanes();
+            let lane = lanes.entry(id).or_default();
+            if lane.is_served || lane.lease.is_some() {
+                return Ok(false); // It has found us meanwhile.
+            }
+            lane.is_served = true; // By ourselves, until its lease is taken.
         }
-        Ok(true)
+        let taken = self.try_lease(id).await;
+        let mut lanes = self.lanes();
+        if let Some(lane) = lanes.get_mut(&id) {
+            lane.is_served = false;
+            if matches!(taken, Ok(Some(_))) && !lane.queue.is_empty() {
+                self.serve(id, lane);
+            }
+        }
+        if !matches!(taken, Ok(Some(_))) {
+            lanes.remove(&id);
+        }
+        Ok(taken?.is_some())
     }
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, HashMap<LaneId, Lane>> {
@@ -209,7 +217,7 @@ impl Lanes {
         Some((next?, lease))
     }
 
-    /// Takes the lane's lease. With other instances about, the lane may hold more than we were told of.
+    /// Takes the lane's lease, however long the database is away.
     async fn lease(self: &Arc<Self>, id: LaneId) -> Option<Lease> {
         let mut pause = PAUSE;
         loop {
@@ -229,17 +237,14 @@ impl Lanes {
         }
     }
 
+    /// Takes the lane's lease. The lane may hold more than we were told of: by other instances, or by a dead one.
     async fn try_lease(&self, id: LaneId) -> Result<Option<Lease>, store::Error> {
         let store = self.host.store();
         let Some(lease) = store.lease(id).await? else { return Ok(None) };
-        if store.is_shared() {
-            self.outbox.recover(store.open_messages(id.chat()).await?);
-            let open = store.open_entries(id).await?;
-            if let Some(lane) = self.lanes().get_mut(&id) {
-                lane.queue_open(open);
-            }
-        }
+        self.outbox.recover(store.open_messages(id.chat()).await?);
+        let open = store.open_entries(id).await?;
         if let Some(lane) = self.lanes().get_mut(&id) {
+            lane.queue_open(open);
             lane.lease = Some(lease);
         }
         Ok(Some(lease))
@@ -270,6 +275,7 @@ impl Lanes {
             match error.verdict() {
                 Verdict::LetGo => {
                     tracing::info!(chat.id = id.0, "lane {} has another holder: {error}", id.0);
+                    self.outbox.leave(id.chat());
                     return false;
                 }
                 Verdict::Reload if matches!(error, store::Error::AlreadyDone) => {

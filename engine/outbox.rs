@@ -89,12 +89,36 @@ impl Outbox {
         }
     }
 
-    /// Takes messages left over by a process that died: the first of a chat may have been delivered already.
-    pub fn recover(self: &Arc<Self>, messages: Vec<Message>) {
-        if !messages.is_empty() {
+    /// Takes a chat's messages as they are found on disk, in order: those that are here already stay where they are.
+    /// The first of those that a dead process left may have been delivered.
+    pub fn recover(self: &Arc<Self>, mut messages: Vec<Message>) {
+        let Some(chat) = messages.first().map(|message| message.chat) else { return };
+        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = chats.get_mut(&chat);
+        if let Some(queue) = &queue {
+            messages.retain(|message| queue.iter().all(|queued| queued.id != message.id));
+        }
+        if messages.first().is_some_and(|message| self.recent.find(&message.key).is_none()) {
             metrics::counter!("outbox_ambiguous_total").increment(1);
         }
-        self.offer(messages);
+        if let Some(queue) = queue {
+            self.queued.fetch_add(messages.len(), Ordering::Relaxed);
+            queue.extend(messages);
+            queue.make_contiguous().sort_by_key(|message| message.id);
+        } else {
+            drop(chats);
+            self.offer(messages);
+        }
+    }
+
+    /// Leaves a chat's waiting messages to the new holder of its lane; one that is on its way is finished.
+    pub fn leave(&self, chat: ChatId) {
+        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = chats.get_mut(&chat) {
+            let dropped = queue.len().saturating_sub(1);
+            queue.truncate(1);
+            self.queued.fetch_sub(dropped, Ordering::Relaxed);
+        }
     }
 
     /// How many messages wait.
@@ -116,39 +140,51 @@ impl Outbox {
         }
     }
 
-    /// Delivers a chat's messages until there are none.
+    /// Delivers a chat's messages until there are none. The one on its way stays first in the queue.
     async fn serve(self: Arc<Self>, chat: ChatId) {
-        loop {
-            let next = {
-                let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
-                let next = chats.get_mut(&chat).and_then(VecDeque::pop_front);
-                if next.is_none() {
-                    chats.remove(&chat);
-                }
-                next
-            };
-            let Some(message) = next else { return };
+        while let Some(message) = self.first(chat) {
             let receipt = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
                 receipt = self.deliver(&message) => receipt,
             };
-            self.queued.fetch_sub(1, Ordering::Relaxed);
             let is_lost = receipt.outcome == Outcome::Unreachable;
             // The next message must not leave before this one is known to be gone: it would be sent twice.
             if !self.settle(receipt).await {
                 return;
             }
             if is_lost {
-                self.forget(chat);
-                return;
+                return self.forget(chat).await;
             }
+            self.done_with(&message);
+        }
+    }
+
+    /// The message to deliver next; a chat that has none is not served any more.
+    fn first(&self, chat: ChatId) -> Option<Message> {
+        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = chats.get(&chat).and_then(VecDeque::front).cloned();
+        if first.is_none() {
+            chats.remove(&chat);
+        }
+        first
+    }
+
+    fn done_with(&self, message: &Message) {
+        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = chats.get_mut(&message.chat) {
+            queue.retain(|queued| queued.id != message.id);
+            self.queued.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     /// Sends one message until its fate is certain.
     async fn deliver(&self, message: &Message) -> Receipt {
         let receipt = |outcome| Receipt { message: message.id, chat: message.chat, outcome };
+        // Found on disk when it had just left, and its receipt was not written yet.
+        if let Some(id) = self.recent.find(&message.key) {
+            return receipt(Outcome::Sent { message_id: Some(id) });
+        }
         let outgoing: Outgoing = match message.call.read() {
             Ok(outgoing) => outgoing,
             Err(error) => {
@@ -257,16 +293,24 @@ impl Outbox {
                 }
                 Err(error) => {
                     tracing::error!(chat.id = receipt.chat.0, "cannot note a delivery: {error}");
-                    return false;
+                    // It will come twice after the next start; the chat must not fall silent until then.
+                    return !matches!(error, store::Error::Closed | store::Error::Crashed);
                 }
             }
         }
     }
 
-    fn forget(&self, chat: ChatId) {
-        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
-        let dropped = chats.remove(&chat).map_or(0, |queue| queue.len());
+    /// Forgets the messages that the store has dropped with the chat; what was decided since is kept.
+    async fn forget(self: &Arc<Self>, chat: ChatId) {
+        let dropped = {
+            let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+            chats.remove(&chat).map_or(0, |queue| queue.len())
+        };
         self.queued.fetch_sub(dropped, Ordering::Relaxed);
+        match self.store.open_messages(chat).await {
+            Ok(messages) => self.recover(messages),
+            Err(error) => tracing::warn!(chat.id = chat.0, "cannot look for messages: {error}"),
+        }
     }
 
     /// Tells the office about a message that Telegram did not take as it was.

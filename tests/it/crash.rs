@@ -17,6 +17,7 @@ use std::time::Duration;
 use borodach::bot::Bot;
 use borodach::clock::Timestamp;
 use borodach::sandbox::Sandbox;
+use borodach::sandbox::method::Method;
 use borodach::store::{self, CrashHook, CrashPoint, DatabaseUrl, Store};
 use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use tokio::runtime::Runtime;
@@ -194,7 +195,8 @@ impl Base {
             let mut connection = PgConnection::connect(&url).await.expect("the server is there");
             connection.execute(EMPTY).await.expect("the database is the test's own");
             // The server is shared with other tests, and has room for a hundred connections.
-            desk.store = store::Settings { url: DatabaseUrl::Postgres(url.into()), kept: 2, most: 4, ..desk.store };
+            desk.store =
+                store::Settings { url: DatabaseUrl::Postgres(url.into()), kept: 2, most: 4, ..desk.store };
         }
         desk
     }
@@ -342,7 +344,9 @@ async fn open(
     settings: store::Settings,
     clock: borodach::clock::SharedClock,
 ) -> Result<Bot, String> {
-    Bot::open(folder, config, settings, clock).await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+    Bot::open(folder, config, settings, clock)
+        .await
+        .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 /// Ends a runtime with everything that runs in it.

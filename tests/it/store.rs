@@ -168,7 +168,7 @@ facts! {
         let lease = begin(&store, ANNA).await;
         let intent = journal::Row { request: Some(json!({"text": "вывеска"}).into()), ..step(1, 0, None) };
         store.commit(Turn { journal: vec![intent.clone()], ..Turn::new(lease) }).await.unwrap();
-        assert_eq!(awaited(&store, ANNA).await.unwrap().journal, [intent.clone()]);
+        assert_eq!(awaited(&store, ANNA).await.unwrap().journal, std::slice::from_ref(&intent));
         let done = step(1, 0, Some(json!({"id": 5})));
         store.commit(Turn { journal: vec![done.clone()], ..Turn::new(lease) }).await.unwrap();
         let error = store.commit(Turn { journal: vec![done.clone()], ..Turn::new(lease) }).await.unwrap_err();

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::pin::pin;
 use std::process::{Child, Command, ExitStatus};
 
-use borodach::sandbox::method::Method;
 use secrecy::ExposeSecret as _;
 
 use super::*;
@@ -99,7 +98,8 @@ async fn told_through_kills(
 /// Fifty people, each at another question of the registration.
 async fn fifty_stand_in_mid_talk(desk: &Desk) {
     introduce(desk, guests(50));
-    let walk = |(at, person): (usize, i64)| walks(desk, person, &REGISTRATION[..1 + at % (REGISTRATION.len() - 1)]);
+    let walk =
+        |(at, person): (usize, i64)| walks(desk, person, &REGISTRATION[..=at % (REGISTRATION.len() - 1)]);
     futures::future::join_all(guests(50).enumerate().map(walk)).await;
 }
 

@@ -150,9 +150,7 @@ impl Bot {
             }
         });
         lanes.recover().await?;
-        if lanes.host().store().is_shared() {
-            tasks.spawn(Arc::clone(&lanes).follow());
-        }
+        tasks.spawn(Arc::clone(&lanes).follow());
         tasks.spawn(scheduler::keep_promises(Arc::clone(&lanes), stop.clone()));
         let retention = retention(&config);
         tasks.spawn(scheduler::tidy(

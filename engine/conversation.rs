@@ -56,7 +56,12 @@ pub struct Advanced {
     pub has_timers: bool,
     /// Niceties that need no promise.
     pub effects: Vec<Effect>,
+    /// Whether more may be on disk than is told here.
+    pub is_in_doubt: bool,
 }
+
+/// Takes what a turn committed before its end: that stands, whatever becomes of the rest.
+pub type HandOn<'a> = &'a (dyn Fn(Advanced) + Send + Sync);
 
 /// Something nice to do that is not missed when a crash eats it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,9 +134,14 @@ impl Host {
 ///
 /// A script that fails, runs over the deadline or panics parks its conversation; that is a turn like another.
 /// Errors are the store's: the caller repeats the entry when the verdict says so, and nothing is done twice.
-pub async fn advance(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<Advanced, store::Error> {
+pub async fn advance(
+    host: &Host,
+    lease: Lease,
+    entry: &inbox::Entry,
+    hand_on: HandOn<'_>,
+) -> Result<Advanced, store::Error> {
     // Boxed: a turn is a large state, and every lane at work would carry one.
-    let turn = AssertUnwindSafe(Box::pin(route::take(host, lease, entry))).catch_unwind();
+    let turn = AssertUnwindSafe(Box::pin(route::take(host, lease, entry, hand_on))).catch_unwind();
     let reason = match tokio::time::timeout(host.settings.turn_deadline, turn).await {
         Ok(Ok(Ok(advanced))) => return Ok(advanced),
         // Repeating would not make it smaller: without this the person would hear nothing at all.
@@ -147,5 +157,7 @@ pub async fn advance(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<
         Err(_elapsed) => format!("a turn took longer than {} s", host.settings.turn_deadline.as_secs()),
     };
     host.memory.forget(entry.lane.chat());
-    route::give_up(host, lease, entry, reason).await
+    // Whoever broke off did not hear what became of its last write.
+    let advanced = route::give_up(host, lease, entry, reason).await?;
+    Ok(Advanced { is_in_doubt: true, ..advanced })
 }

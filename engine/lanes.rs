@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::conversation::{self, Host};
+use crate::conversation::{self, Advanced, Host};
 use crate::outbox::Outbox;
 use crate::store::inbox::{Entry, EntryId};
 use crate::store::{self, LaneId, Lease, Verdict, Wakeup};
@@ -21,6 +22,8 @@ pub struct Lanes {
     outbox: Arc<Outbox>,
     by_chat: Mutex<HashMap<LaneId, Lane>>,
     timers: Notify,
+    /// Woken when a write may have been made that nobody in memory knows of.
+    doubts: Notify,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -38,6 +41,8 @@ struct Lane {
 const REMEMBERED: usize = 20_000;
 /// How often a turn is repeated when the store asks to look again.
 const LOOKS: usize = 3;
+/// How often to look for the lanes of instances that died.
+const GLANCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -49,6 +54,7 @@ impl Lanes {
             outbox,
             by_chat: Mutex::default(),
             timers: Notify::new(),
+            doubts: Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
@@ -66,7 +72,7 @@ impl Lanes {
 
     /// Writes entries down and has them taken. Errors: the store's; then nothing is accepted.
     pub async fn accept(self: &Arc<Self>, entries: Vec<store::inbox::New>) -> Result<usize, store::Error> {
-        let accepted = self.host.store().accept(entries).await?;
+        let accepted = self.host.store().accept(entries).await.inspect_err(|error| self.doubt(error))?;
         let count = accepted.len();
         self.offer(accepted);
         Ok(count)
@@ -101,22 +107,34 @@ impl Lanes {
         }
     }
 
-    /// Follows the wake-ups of other instances, and looks for orphans now and then; for PostgreSQL only.
+    /// Looks at what is on disk and in nobody's memory: what other instances accepted for our lanes, and what a
+    /// write in doubt has left. Where others may die, their lanes are looked for now and then.
     pub async fn follow(self: Arc<Self>) {
-        let mut wakeups = self.host.store().wakeups();
+        let store = self.host.store();
+        let (mut wakeups, mut pause) = (store.wakeups(), PAUSE);
+        // However many wake-ups there are, it comes.
+        let mut glance = tokio::time::interval(GLANCE);
+        glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let wakeup = tokio::select! {
+            let result = tokio::select! {
                 () = self.stop.cancelled() => return,
-                wakeup = wakeups.recv() => wakeup,
-                () = tokio::time::sleep(Duration::from_secs(2)) => Ok(Wakeup::All),
+                () = self.doubts.notified() => self.look_everywhere().await,
+                _ = glance.tick(), if store.is_shared() => self.look_for_entries().await,
+                wakeup = wakeups.recv() => match wakeup {
+                    Ok(Wakeup::Lane(id)) => self.look_again(id).await,
+                    Ok(Wakeup::All) | Err(broadcast::error::RecvError::Lagged(_)) => self.look_everywhere().await,
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
             };
-            let result = match wakeup {
-                Ok(Wakeup::Lane(id)) => self.look_again(id).await,
-                Ok(Wakeup::All) | Err(broadcast::error::RecvError::Lagged(_)) => self.look_everywhere().await,
-                Err(broadcast::error::RecvError::Closed) => return,
-            };
-            if let Err(error) = result {
-                tracing::warn!("cannot look after other instances' lanes: {error}");
+            match result {
+                Ok(()) => pause = PAUSE,
+                Err(error) => {
+                    tracing::warn!("cannot look for what is left undone yet: {error}");
+                    if self.paused(&mut pause).await {
+                        return;
+                    }
+                    self.doubts.notify_one();
+                }
             }
         }
     }
@@ -134,6 +152,14 @@ impl Lanes {
     }
 
     async fn look_everywhere(self: &Arc<Self>) -> Result<(), store::Error> {
+        let store = self.host.store();
+        for id in store.busy_lanes().await? {
+            self.outbox.recover(store.open_messages(id.chat()).await?);
+        }
+        self.look_for_entries().await
+    }
+
+    async fn look_for_entries(self: &Arc<Self>) -> Result<(), store::Error> {
         for id in self.host.store().busy_lanes().await? {
             self.look_again(id).await?;
         }
@@ -188,36 +214,37 @@ impl Lanes {
         }
     }
 
-    /// Takes a lane's entries until there are none.
+    /// Takes a lane's entries until there are none. The lease comes first: with it comes what the lane held before,
+    /// which goes before what has just come.
     async fn work(self: Arc<Self>, id: LaneId) {
-        while let Some((entry, lease)) = self.next(id) {
-            let lease = match lease {
-                Some(lease) => lease,
-                None => match self.lease(id).await {
-                    Some(lease) => lease,
-                    None => return self.let_go(id),
-                },
-            };
+        while let Some(lease) = self.held(id).await {
+            let Some(entry) = self.next(id) else { return };
             if !self.turn(id, lease, &entry).await {
-                return self.let_go(id);
+                break;
             }
         }
+        self.let_go(id);
     }
 
-    fn next(&self, id: LaneId) -> Option<(Entry, Option<Lease>)> {
+    /// The lane's lease, taken if it is not ours yet.
+    async fn held(self: &Arc<Self>, id: LaneId) -> Option<Lease> {
+        let held = self.lanes().get(&id)?.lease;
+        if held.is_some() { held } else { self.lease(id).await }
+    }
+
+    fn next(&self, id: LaneId) -> Option<Entry> {
         let mut lanes = self.lanes();
         let lane = lanes.get_mut(&id)?;
         let next = if self.stop.is_cancelled() { None } else { lane.queue.pop_front() };
         lane.current = next.as_ref().map(|entry| entry.id);
-        let lease = lane.lease;
         lane.is_served = next.is_some();
         if next.is_none() && lanes.len() > REMEMBERED {
             lanes.remove(&id);
         }
-        Some((next?, lease))
+        next
     }
 
-    /// Takes the lane's lease, however long the database is away.
+    /// Takes the lane's lease. With other instances about, the lane may hold more than we were told of.
     async fn lease(self: &Arc<Self>, id: LaneId) -> Option<Lease> {
         let mut pause = PAUSE;
         loop {
@@ -237,7 +264,6 @@ impl Lanes {
         }
     }
 
-    /// Takes the lane's lease. The lane may hold more than we were told of: by other instances, or by a dead one.
     async fn try_lease(&self, id: LaneId) -> Result<Option<Lease>, store::Error> {
         let store = self.host.store();
         let Some(lease) = store.lease(id).await? else { return Ok(None) };
@@ -251,7 +277,7 @@ impl Lanes {
     }
 
     /// One turn, repeated until it is on disk. False when the lane is not ours any more, or the process stops.
-    async fn turn(self: &Arc<Self>, id: LaneId, lease: Lease, entry: &Entry) -> bool {
+    async fn turn(self: &Arc<Self>, id: LaneId, mut lease: Lease, entry: &Entry) -> bool {
         let (mut pause, mut looks) = (PAUSE, 0);
         loop {
             let started = std::time::Instant::now();
@@ -259,33 +285,26 @@ impl Lanes {
                 "turn", chat.id = id.0, entry.source = %entry.source, entry.key = %entry.key,
                 conversation.id = tracing::field::Empty, flow.name = tracing::field::Empty,
             );
-            let error = match conversation::advance(&self.host, lease, entry).instrument(span).await {
+            let hand_on = |advanced| self.hand_on(advanced);
+            let error = match conversation::advance(&self.host, lease, entry, &hand_on).instrument(span).await
+            {
                 Ok(advanced) => {
                     metrics::histogram!("turn_duration_seconds").record(started.elapsed().as_secs_f64());
-                    if advanced.has_timers {
-                        self.timers.notify_one();
-                    }
-                    self.outbox.offer(advanced.messages);
-                    self.outbox.decorate(advanced.effects);
-                    self.offer(advanced.entries);
+                    self.hand_on(advanced);
                     return true;
                 }
                 Err(error) => error,
             };
+            self.doubt(&error);
             match error.verdict() {
                 Verdict::LetGo => {
                     tracing::info!(chat.id = id.0, "lane {} has another holder: {error}", id.0);
-                    self.outbox.leave(id.chat());
-                    return false;
+                    // Perhaps it is this very instance, which took the lane anew.
+                    let Some(newer) = self.lease(id).await else { return false };
+                    lease = newer;
+                    continue;
                 }
-                Verdict::Reload if matches!(error, store::Error::AlreadyDone) => {
-                    // Written before we were told: its messages are on disk, and in nobody's memory.
-                    match self.host.store().open_messages(id.chat()).await {
-                        Ok(messages) => self.outbox.recover(messages),
-                        Err(error) => tracing::warn!("cannot look for messages: {error}"),
-                    }
-                    return true;
-                }
+                Verdict::Reload if matches!(error, store::Error::AlreadyDone) => return true,
                 Verdict::Reload if looks < LOOKS => looks += 1,
                 Verdict::Retry => tracing::warn!(chat.id = id.0, "a turn waits for the database: {error}"),
                 Verdict::Reload | Verdict::GiveUp => {
@@ -302,6 +321,26 @@ impl Lanes {
             if self.paused(&mut pause).await {
                 return false;
             }
+        }
+    }
+
+    /// Hands on what a turn committed.
+    fn hand_on(self: &Arc<Self>, advanced: Advanced) {
+        if advanced.has_timers {
+            self.timers.notify_one();
+        }
+        if advanced.is_in_doubt {
+            self.doubts.notify_one();
+        }
+        self.outbox.offer(advanced.messages);
+        self.outbox.decorate(advanced.effects);
+        self.offer(advanced.entries);
+    }
+
+    /// Has somebody look at the disk when a write may be there that we were not told of.
+    fn doubt(&self, error: &store::Error) {
+        if matches!(error, store::Error::InDoubt { .. } | store::Error::AlreadyDone) {
+            self.doubts.notify_one();
         }
     }
 

@@ -74,51 +74,37 @@ impl Outbox {
         (Arc::new(outbox), received)
     }
 
-    /// Takes messages that are on disk, all of one chat and in order.
-    pub fn offer(self: &Arc<Self>, messages: Vec<Message>) {
+    /// Takes messages that are on disk, all of one chat and in order. Those that are here already, because somebody
+    /// found them on disk before, stay where they are.
+    pub fn offer(self: &Arc<Self>, mut messages: Vec<Message>) {
         let Some(chat) = messages.first().map(|message| message.chat) else { return };
-        self.queued.fetch_add(messages.len(), Ordering::Relaxed);
         let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
-        match chats.entry(chat) {
-            std::collections::hash_map::Entry::Occupied(mut queue) => queue.get_mut().extend(messages),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(messages.into());
-                let outbox = Arc::clone(self);
-                self.tasks.spawn(async move { outbox.serve(chat).await });
-            }
+        let is_served = chats.contains_key(&chat);
+        let queue = chats.entry(chat).or_default();
+        messages.retain(|message| queue.iter().all(|queued| queued.id != message.id));
+        self.queued.fetch_add(messages.len(), Ordering::Relaxed);
+        queue.extend(messages);
+        queue.make_contiguous().sort_by_key(|message| message.id);
+        if !is_served {
+            let outbox = Arc::clone(self);
+            self.tasks.spawn(async move { outbox.serve(chat).await });
         }
     }
 
-    /// Takes a chat's messages as they are found on disk, in order: those that are here already stay where they are.
-    /// The first of those that a dead process left may have been delivered.
-    pub fn recover(self: &Arc<Self>, mut messages: Vec<Message>) {
-        let Some(chat) = messages.first().map(|message| message.chat) else { return };
-        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
-        let queue = chats.get_mut(&chat);
-        if let Some(queue) = &queue {
-            messages.retain(|message| queue.iter().all(|queued| queued.id != message.id));
-        }
-        if messages.first().is_some_and(|message| self.recent.find(&message.key).is_none()) {
+    /// Takes a chat's messages as they are found on disk. The first of those that a process left when it died may
+    /// have been delivered already.
+    pub fn recover(self: &Arc<Self>, messages: Vec<Message>) {
+        let Some(first) = messages.first() else { return };
+        let is_ours = self.recent.find(&first.key).is_some() || self.waits(first);
+        if !is_ours {
             metrics::counter!("outbox_ambiguous_total").increment(1);
         }
-        if let Some(queue) = queue {
-            self.queued.fetch_add(messages.len(), Ordering::Relaxed);
-            queue.extend(messages);
-            queue.make_contiguous().sort_by_key(|message| message.id);
-        } else {
-            drop(chats);
-            self.offer(messages);
-        }
+        self.offer(messages);
     }
 
-    /// Leaves a chat's waiting messages to the new holder of its lane; one that is on its way is finished.
-    pub fn leave(&self, chat: ChatId) {
-        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = chats.get_mut(&chat) {
-            let dropped = queue.len().saturating_sub(1);
-            queue.truncate(1);
-            self.queued.fetch_sub(dropped, Ordering::Relaxed);
-        }
+    fn waits(&self, message: &Message) -> bool {
+        let chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        chats.get(&message.chat).is_some_and(|queue| queue.iter().any(|queued| queued.id == message.id))
     }
 
     /// How many messages wait.

@@ -58,11 +58,17 @@ async fn update(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: Byt
         tracing::error!("something that is not JSON came to the webhook and is left aside");
         return StatusCode::OK;
     };
-    match intake.accept(vec![update]).await {
-        Ok(()) => StatusCode::OK,
-        Err(error) => {
+    // A task of its own: it must not end halfway, written and never taken, when Telegram hangs up.
+    let accepted = tokio::spawn(async move { intake.accept(vec![update]).await });
+    match accepted.await {
+        Ok(Ok(())) => StatusCode::OK,
+        Ok(Err(error)) => {
             tracing::warn!("an update waits for the database: {error}");
             StatusCode::SERVICE_UNAVAILABLE
+        }
+        Err(panic) => {
+            tracing::error!("an update was not accepted: {panic}");
+            StatusCode::INTERNAL_SERVER_ERROR
         }
     }
 }

@@ -7,7 +7,7 @@ use super::memory::Known;
 use super::question::{Expects, Reply, Tap};
 use super::talk::{Pressed, Talk};
 use super::turn::Turn;
-use super::{Advanced, Effect, Host, versions, words};
+use super::{Advanced, Effect, HandOn, Host, versions, words};
 use crate::script::Trigger;
 use crate::store::conversation::Status;
 use crate::store::partner::Partner;
@@ -15,8 +15,13 @@ use crate::store::{self, Lease, Reach, inbox};
 use crate::telegram::{ChatId, Content, Incoming, Outgoing, Person, Target, UserId, What, html};
 
 /// Takes one entry and does what it asks for.
-pub(super) async fn take(host: &Host, lease: Lease, entry: &inbox::Entry) -> Result<Advanced, store::Error> {
-    let mut turn = Turn::new(host, lease, entry);
+pub(super) async fn take(
+    host: &Host,
+    lease: Lease,
+    entry: &inbox::Entry,
+    hand_on: HandOn<'_>,
+) -> Result<Advanced, store::Error> {
+    let mut turn = Turn::new(host, lease, entry, hand_on);
     let deed = match Deed::read(entry) {
         Ok(deed) => deed,
         Err(error) => {
@@ -52,7 +57,7 @@ pub(super) async fn give_up(
     entry: &inbox::Entry,
     why: String,
 ) -> Result<Advanced, store::Error> {
-    let mut turn = Turn::new(host, lease, entry);
+    let mut turn = Turn::new(host, lease, entry, &drop);
     let deed = Deed::read(entry).ok();
     let user = deed.as_ref().map_or(NOBODY, Deed::user);
     match (load(host, lease, entry.lane.chat(), user).await?, deed) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::deed::NOBODY;
 use super::question::{Expects, Progress};
 use super::talk::{Awaiting, Failure, Talk, step_no};
-use super::{Advanced, Effect, Host, words};
+use super::{Advanced, Effect, HandOn, Host, words};
 use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, partner_card};
 use crate::script::{End, Pending, Site, Step, Work, fits, run_apart, thrown};
 use crate::store::conversation::Status;
@@ -32,10 +32,11 @@ pub(super) struct Turn<'a> {
     /// Messages of the host itself so far: their keys count on from the entry's number.
     said: u32,
     advanced: Advanced,
+    hand_on: HandOn<'a>,
 }
 
 impl<'a> Turn<'a> {
-    pub fn new(host: &'a Host, lease: Lease, entry: &'a inbox::Entry) -> Turn<'a> {
+    pub fn new(host: &'a Host, lease: Lease, entry: &'a inbox::Entry, hand_on: HandOn<'a>) -> Turn<'a> {
         let chat = entry.lane.chat();
         Turn {
             host,
@@ -45,6 +46,7 @@ impl<'a> Turn<'a> {
             kept: Vec::new(),
             said: 0,
             advanced: Advanced::default(),
+            hand_on,
         }
     }
 
@@ -378,9 +380,10 @@ impl<'a> Turn<'a> {
         let lease = self.writes.lease;
         let mut writes = std::mem::replace(&mut self.writes, store::Turn::new(lease));
         writes.local = Some(Local { row, change });
+        writes.amid = Some(self.entry.id);
         let committed = self.host.store.commit(writes).await?;
-        self.advanced.messages.extend(committed.messages);
-        self.advanced.entries.extend(committed.entries);
+        let (messages, entries) = (committed.messages, committed.entries);
+        (self.hand_on)(Advanced { messages, entries, ..Advanced::default() });
         let answer = committed.answer.and_then(|answer| answer.read().ok()).unwrap_or_default();
         let step = Arc::make_mut(&mut talk.journal).last_mut().expect("pushed above");
         step.answer = answer;

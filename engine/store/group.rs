@@ -196,7 +196,8 @@ impl Group {
         Ok((turns, effects))
     }
 
-    /// Marks the entries of the turns as done with; a turn whose entry was done before is repeated.
+    /// Marks the entries of the turns as done with; a turn whose entry was done before, as a whole or with a
+    /// commit in its middle, is repeated.
     async fn finish_entries(
         &self,
         tx: &mut Tx,
@@ -205,11 +206,15 @@ impl Group {
     ) -> Result<Vec<Result<Committed, Error>>, Error> {
         let valid = self.turns.iter().zip(&fenced).filter(|(_, fenced)| fenced.is_ok());
         let ids: BTreeSet<inbox::EntryId> = valid.filter_map(|(pending, _)| pending.write.finish).collect();
+        let valid = self.turns.iter().zip(&fenced).filter(|(_, fenced)| fenced.is_ok());
+        let amid: BTreeSet<inbox::EntryId> = valid.filter_map(|(pending, _)| pending.write.amid).collect();
+        let undone = inbox::undone(tx, &Rows::of(amid)).await?;
         let mut open = inbox::finish(tx, &Rows::of(ids), now).await?;
         let turns = self.turns.iter().zip(fenced).map(|(pending, fenced)| {
             fenced?;
             // Taken out of the set, so that of two turns for one entry only the first is written.
-            if pending.write.finish.is_none_or(|id| open.remove(&id)) {
+            let is_first = pending.write.finish.is_none_or(|id| open.remove(&id));
+            if is_first && pending.write.amid.is_none_or(|id| undone.contains(&id)) {
                 Ok(Committed::default())
             } else {
                 Err(Error::AlreadyDone)

@@ -118,6 +118,15 @@ pub(super) async fn finish(tx: &mut Tx, ids: &Rows, now: Timestamp) -> Result<Ha
     Ok(done.into_iter().map(|(id,)| EntryId(id)).collect())
 }
 
+/// Those of the entries that are not done with.
+pub(super) async fn undone(tx: &mut Tx, ids: &Rows) -> Result<HashSet<EntryId>, Error> {
+    const SQL: &str = "\
+        select id from inbox
+        where done_at is null and id in (select cast(value as bigint) from json_each($1))";
+    let undone: Vec<(i64,)> = tx.rows_each("look for open entries", SQL, ids).await?;
+    Ok(undone.into_iter().map(|(id,)| EntryId(id)).collect())
+}
+
 /// The entries of a lane that are not done with, in order.
 pub(super) async fn open(pool: &Pool, lane: LaneId) -> Result<Vec<Entry>, Error> {
     const SQL: &str = "\

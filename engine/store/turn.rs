@@ -14,6 +14,8 @@ pub struct Turn {
     pub lease: Lease,
     /// The entry that is done with; none for a commit in the middle of a turn.
     pub finish: Option<inbox::EntryId>,
+    /// The entry that a commit in the middle of a turn is made for: nothing is written when it is done with.
+    pub amid: Option<inbox::EntryId>,
     /// Conversations begun or advanced; each at most once.
     pub conversations: Vec<conversation::Row>,
     /// Back: journal rows from this step on are forgotten, before `journal` is written.
@@ -40,6 +42,7 @@ impl Turn {
         Turn {
             lease,
             finish: None,
+            amid: None,
             conversations: Vec::new(),
             forget: Vec::new(),
             journal: Vec::new(),
@@ -87,6 +90,7 @@ pub struct Committed {
 pub(super) struct Prepared {
     pub lease: Lease,
     pub finish: Option<inbox::EntryId>,
+    pub amid: Option<inbox::EntryId>,
     pub conversations: conversation::Records,
     pub forget: Rows,
     pub journal: journal::Records,
@@ -117,6 +121,7 @@ impl Prepared {
         Ok(Prepared {
             lease: turn.lease,
             finish: turn.finish,
+            amid: turn.amid,
             conversations,
             forget: Rows::of(turn.forget),
             journal,

@@ -4,6 +4,7 @@
 //! way when the bot died may come twice, once a death; nothing else may differ from a smooth talk.
 
 mod commits;
+mod doubts;
 mod instances;
 mod outages;
 mod process;
@@ -262,21 +263,30 @@ struct Life {
 impl Life {
     /// Starts a bot that dies at this commit. None when that commit was one of its first, and it never stood.
     async fn begin(desk: &Desk, crash: Option<CrashPoint>) -> Option<Life> {
+        Life::begin_with(desk, move |point| crash == Some(point)).await
+    }
+
+    /// Starts a bot that asks at each commit whether it dies there.
+    async fn begin_with(
+        desk: &Desk,
+        dies: impl Fn(CrashPoint) -> bool + Send + Sync + 'static,
+    ) -> Option<Life> {
         let (struck, commits) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
         let (strike, counter) = (struck.clone(), Arc::clone(&commits));
         let hook = move |point| {
             let (CrashPoint::Before(number) | CrashPoint::After(number)) = point;
             counter.fetch_max(number, Ordering::Relaxed);
-            if crash == Some(point) {
+            let dies = dies(point);
+            if dies {
                 strike.cancel();
             }
-            crash == Some(point)
+            dies
         };
         let settings = store::Settings { crash: Some(CrashHook(Arc::new(hook))), ..desk.store.clone() };
         let (folder, config, clock) =
             (desk.folder.path().to_owned(), desk.config.clone(), Arc::clone(&desk.clock));
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.worker_threads(1).enable_all().build().expect("threads are to be had");
+        let runtime = runtime.worker_threads(2).enable_all().build().expect("threads are to be had");
         let opened = runtime.spawn(async move { open(&folder, config, settings, clock).await }).await;
         let bot = match opened.expect("the bot does not panic") {
             Ok(bot) => bot,

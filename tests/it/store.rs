@@ -116,6 +116,23 @@ facts! {
         store.close().await;
     }
 
+    async fn a_commit_in_the_middle_of_a_turn_that_is_done_writes_nothing(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let entry = store.accept(vec![update(1, ANNA)]).await.unwrap().remove(0);
+        let amid = |key| Turn {
+            amid: Some(entry.id),
+            messages: vec![message(ANNA, key)],
+            ..Turn::new(lease)
+        };
+        assert_eq!(store.commit(amid("1")).await.unwrap().messages.len(), 1);
+        store.commit(Turn { finish: Some(entry.id), ..Turn::new(lease) }).await.unwrap();
+        let error = store.commit(amid("2")).await.unwrap_err();
+        assert!(matches!(error, Error::AlreadyDone), "{error}");
+        assert_eq!(store.open_messages(ChatId(ANNA)).await.unwrap().len(), 1);
+        store.close().await;
+    }
+
     async fn a_guilty_turn_fails_alone(base: &Base) {
         let store = base.open().await;
         store.put_set(&set()).await.unwrap();

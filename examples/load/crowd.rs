@@ -84,7 +84,8 @@ impl Crowd {
             next_newcomer: 0,
             idle: VecDeque::new(),
             updates: VecDeque::new(),
-            next_update: 1,
+            // A database used before would take numbers used before for repetitions.
+            next_update: rand::random_range(1..1_000_000_000),
             tally: Tally::default(),
         }
     }

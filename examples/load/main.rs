@@ -20,6 +20,7 @@ mod telegram;
 mod wire;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -39,7 +40,7 @@ struct Options {
     /// How updates reach the bot.
     #[arg(long, value_enum, default_value_t = Mode::Webhook)]
     mode: Mode,
-    /// `sqlite` for a new file, or postgres://… of an empty database.
+    /// `sqlite` for a new file, or postgres://… of a database that nothing else uses.
     #[arg(long, default_value = "sqlite")]
     database: String,
     /// People who talk at once.
@@ -83,19 +84,28 @@ enum Mode {
     Polling,
 }
 
-/// A bot that answers nothing for so long is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A bot that answers nothing for so long is given up; a busy disk may hold one commit for seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Answers after which a conversation is left waiting.
 const DEEP: usize = 3;
 
-fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         match options.waiting {
-            Some(count) => fill(&options, count).await,
-            None if options.start => race(&options).await,
-            None => load(&options).await,
+            Some(count) => fill(options, count).await,
+            None if options.start => race(options).await,
+            None => load(options).await,
         }
     })
 }
@@ -119,7 +129,7 @@ async fn load(options: &Options) -> anyhow::Result<()> {
         let unanswered = quiet(&telegram).await;
         println!("{}", half.table(&options.title("at half of that"), unanswered));
     }
-    bot.stop()
+    bot.stop().await
 }
 
 /// Leaves many conversations waiting.
@@ -133,13 +143,15 @@ async fn fill(options: &Options, count: u32) -> anyhow::Result<()> {
     let empty = bot.usage()?.resident_kib;
     let started = Instant::now();
     telegram.crowd(|crowd| crowd.come(options.people as usize));
-    let mut reached = 0;
+    let (mut reached, mut moved_at) = (0, started);
     while reached < count {
         sleep(Duration::from_secs(1)).await;
         bot.usage()?;
         let now = telegram.crowd(|crowd| crowd.have_reached(DEEP));
-        ensure!(now > reached, "the bot has stopped answering at {now} conversations");
-        reached = now;
+        if now > reached {
+            (reached, moved_at) = (now, Instant::now());
+        }
+        ensure!(moved_at.elapsed() < PATIENCE, "the bot has stopped answering at {now} conversations");
     }
     let took = started.elapsed();
     let busy = bot.usage()?.resident_kib;
@@ -150,7 +162,7 @@ async fn fill(options: &Options, count: u32) -> anyhow::Result<()> {
     println!("  as the last one came   {}", memory(busy));
     println!("  5 s later              {}", memory(quiet));
     println!("  database               {}", memory(bot.database_bytes() / 1024));
-    bot.stop()
+    bot.stop().await
 }
 
 /// Starts the bot again and again on nothing.
@@ -164,7 +176,7 @@ async fn race(options: &Options) -> anyhow::Result<()> {
         let mut bot = Bot::start(&options.launch()?, &telegram.url())?;
         first_answer(&telegram, &mut bot).await?;
         spans.push(bot.age());
-        bot.stop()?;
+        bot.stop().await?;
     }
     spans.sort_unstable();
     println!(

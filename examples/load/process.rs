@@ -97,11 +97,13 @@ impl Bot {
         files.flatten().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
     }
 
-    /// Stops it as SIGTERM does.
-    pub fn stop(mut self) -> anyhow::Result<()> {
+    /// Stops it as SIGTERM does; the stand-in answers meanwhile, so that its last messages leave.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         asked.context("cannot ask the bot to stop")?;
-        self.child.wait().context("cannot wait for the bot")?;
+        while self.child.try_wait().context("cannot wait for the bot")?.is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         Ok(())
     }
 }

@@ -24,10 +24,6 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 /// Readers of a SQLite file: more would wait for the same disk.
 const SQLITE_READERS: u32 = 4;
 
-/// Pages of the log after which it is written into the file. The same few pages change in every turn: SQLite's own
-/// thousand writes and syncs them again after each few dozen commits. 4 KiB each, so the log has some 16 MiB.
-const CHECKPOINT_PAGES: &str = "4000";
-
 /// An idle connection to a server is closed after this long.
 const IDLE: Duration = Duration::from_mins(10);
 
@@ -58,7 +54,6 @@ pub(super) fn server(settings: &Settings) -> Result<Server, Error> {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(settings.busy_timeout)
-                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
                 .optimize_on_close(true, None),
         )),
         DatabaseUrl::Postgres(url) => PgConnectOptions::from_str(url.expose_secret())

@@ -11,7 +11,7 @@ use axum::response::Redirect;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::Sandbox;
+use super::telegram::Telegram;
 use crate::bot::{self, Bot};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -24,7 +24,7 @@ const TOKEN: &str = "1000000001:demo-token-for-the-sandbox-only";
 
 /// Runs until told to stop. Every start is a fresh one: the stand-in forgets, so the database does, too.
 pub async fn run(folder: &Path, mut config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let sandbox = Sandbox::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), TOKEN)
+    let sandbox = Telegram::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), TOKEN)
         .await
         .context("the stand-in Telegram cannot start")?;
     people(&sandbox);
@@ -50,7 +50,7 @@ pub async fn run(folder: &Path, mut config: Config, stop: CancellationToken) -> 
 }
 
 /// Two guests and two people of the office; the first has just opened the bot.
-fn people(sandbox: &Sandbox) {
+fn people(sandbox: &Telegram) {
     sandbox.person(501, "Анна Петрова", Some("anna_kazan"), "+79990000001");
     sandbox.person(502, "Тимур Ахметов", None, "79990000002");
     sandbox.person(503, "Игорь Ковалёв", Some("kovalev"), "8 999 000-00-03");

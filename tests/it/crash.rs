@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use borodach::bot::Bot;
 use borodach::clock::Timestamp;
-use borodach::sandbox::Sandbox;
-use borodach::sandbox::method::Method;
+use borodach::sandbox::telegram::Telegram;
+use borodach::sandbox::telegram::method::Method;
 use borodach::store::{self, CrashHook, CrashPoint, DatabaseUrl, Store};
 use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use tokio::runtime::Runtime;
@@ -83,7 +83,7 @@ struct Talk {
 impl Talk {
     /// Reads the chat. A word of the bot that repeats its last one stands once, whatever the person did meanwhile;
     /// numbers of requests are left out, for a server does not give the same number twice.
-    fn of(sandbox: &Sandbox, chat: i64) -> Talk {
+    fn of(sandbox: &Telegram, chat: i64) -> Talk {
         let mut acts: Vec<String> = Vec::new();
         for line in sandbox.transcript(chat).lines() {
             match acts.last_mut().filter(|_| line.is_empty() || line.starts_with(' ')) {

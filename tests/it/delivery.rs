@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use borodach::clock::{ManualClock, Timestamp};
 use borodach::config::Limit;
-use borodach::sandbox::{Fault, Method};
+use borodach::sandbox::telegram::{Fault, Method};
 use borodach::telegram::UserId;
 use nonzero_ext::nonzero;
 
@@ -156,10 +156,10 @@ async fn what_was_said_while_telegram_was_away_arrives_when_it_is_back_also_afte
     let mut desk = Desk::lay_with(&[("flows/talk.rhai", &talk(TEN))]).await;
     desk.config.shutdown.drain = Duration::from_millis(200);
     desk.run().await;
-    desk.sandbox.faults().add(borodach::sandbox::Rule {
+    desk.sandbox.faults().add(borodach::sandbox::telegram::Rule {
         method: Some(Method::SendMessage),
         kind: Fault::Reset,
-        often: borodach::sandbox::Often::Chance(1.0),
+        often: borodach::sandbox::telegram::Often::Chance(1.0),
     });
     desk.talks(ANNA).writes("/go");
     desk.until("it is tried", async || desk.sandbox.faults().struck() > 0).await;

@@ -9,7 +9,7 @@ use borodach::clock::{ManualClock, SharedClock, SystemClock};
 use borodach::config::{Config, Env, Limit};
 use borodach::lanes::Lanes;
 use borodach::outbox::Outbox;
-use borodach::sandbox::{Message, Sandbox};
+use borodach::sandbox::telegram::{Message, Telegram};
 use borodach::store::{DatabaseUrl, Settings, Store};
 use borodach::telegram::ChatId;
 use sqlx::Connection as _;
@@ -28,7 +28,7 @@ const TOKEN: &str = "1000000002:made-up-token-of-the-tests";
 
 /// The bot on a desk.
 pub struct Desk {
-    pub sandbox: Sandbox,
+    pub sandbox: Telegram,
     pub folder: TempDir,
     pub config: Config,
     pub store: Settings,
@@ -65,7 +65,7 @@ impl Desk {
     pub async fn lay() -> Desk {
         crate::crypto();
         let address = "127.0.0.1:0".parse().expect("an address");
-        let sandbox = Sandbox::start(address, TOKEN).await.expect("loopback has free ports");
+        let sandbox = Telegram::start(address, TOKEN).await.expect("loopback has free ports");
         sandbox.person(ANNA, "Анна Петрова", Some("anna"), "79990000001");
         sandbox.person(OLGA, "Ольга Смирнова", Some("olga"), "+79990000901");
         sandbox.person(PAVEL, "Павел Орлов", None, "+79990000902");
@@ -231,7 +231,11 @@ impl Talker<'_> {
     }
 
     pub fn shares_contact(&self) {
-        self.desk.sandbox.shares_contact(self.chat, self.person, borodach::sandbox::people::Whose::Own);
+        self.desk.sandbox.shares_contact(
+            self.chat,
+            self.person,
+            borodach::sandbox::telegram::people::Whose::Own,
+        );
     }
 
     /// Waits until the last word in the chat is the bot's and holds this text.

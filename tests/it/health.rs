@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use borodach::sandbox::{Fault, Method, Often, Rule};
+use borodach::sandbox::telegram::{Fault, Method, Often, Rule};
 use borodach::store::CrashHook;
 use reqwest::StatusCode;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use borodach::config::{Limit, Mode};
-use borodach::sandbox::{Attachment, Method, Whose};
+use borodach::sandbox::telegram::{Attachment, Method, Whose};
 use borodach::store::CrashHook;
 use nonzero_ext::nonzero;
 use reqwest::StatusCode;
@@ -161,7 +161,9 @@ async fn a_forged_tap_cannot_choose_what_is_not_offered() {
     anna.writes("Анна");
     anna.hears("Какой?").await;
     let asked = anna.last();
-    let borodach::sandbox::Action::Callback(data) = &asked.buttons[0][0].action else { panic!("{asked:?}") };
+    let borodach::sandbox::telegram::Action::Callback(data) = &asked.buttons[0][0].action else {
+        panic!("{asked:?}")
+    };
     let address = data.rsplit_once('.').expect("an address and a tap").0;
     for tap in ["2", "99999", "d", "s", "p7", "b", "x", "-1"] {
         desk.sandbox

@@ -12,7 +12,7 @@ mod input;
 mod questions;
 mod registration;
 mod reload;
-mod sandbox;
+mod sandbox_telegram;
 mod scripts;
 mod store;
 mod telegram_html;

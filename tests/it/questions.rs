@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use borodach::clock::{ManualClock, Timestamp};
 use borodach::config::Limit;
-use borodach::sandbox::{Attachment, Content};
+use borodach::sandbox::telegram::{Attachment, Content};
 
 use crate::desk::{ANNA, Desk, OLGA, Talker, talk};
 

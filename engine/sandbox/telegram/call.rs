@@ -13,7 +13,7 @@ use super::method::Method;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::updates::CALLBACK_LIFE;
-use super::{Event, Sandbox, lock};
+use super::{Event, Telegram, lock};
 
 /// Past so many unanswered presses the expired ones are swept out.
 const SWEEP_AT: usize = 4096;
@@ -62,7 +62,7 @@ struct Callback {
     expires: Timestamp,
 }
 
-impl Sandbox {
+impl Telegram {
     /// Does what the bot asks.
     pub(super) async fn call(&self, method: Method, params: &Params) -> Result<Reply, Refusal> {
         match method {

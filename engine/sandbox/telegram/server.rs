@@ -17,7 +17,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::Sandbox;
+use super::Telegram;
 use super::call::Reply;
 use super::faults::{Ambiguous, Kind};
 use super::method::Method;
@@ -28,7 +28,7 @@ const GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head
     <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n";
 
 /// Serves the Bot API, its files and the control API until the runtime ends.
-pub(super) fn serve(listener: TcpListener, sandbox: &Sandbox) {
+pub(super) fn serve(listener: TcpListener, sandbox: &Telegram) {
     let runtime = sandbox.0.runtime.clone();
     let router = Router::new()
         .route("/{bot}", any(bot_api_unnamed))
@@ -42,7 +42,7 @@ pub(super) fn serve(listener: TcpListener, sandbox: &Sandbox) {
 }
 
 async fn bot_api_unnamed(
-    State(sandbox): State<Sandbox>,
+    State(sandbox): State<Telegram>,
     Path(bot): Path<String>,
     ConnectInfo(cut): ConnectInfo<Cut>,
     request: Request,
@@ -51,7 +51,7 @@ async fn bot_api_unnamed(
 }
 
 async fn bot_api(
-    State(sandbox): State<Sandbox>,
+    State(sandbox): State<Telegram>,
     Path((bot, method)): Path<(String, String)>,
     ConnectInfo(cut): ConnectInfo<Cut>,
     request: Request,
@@ -60,7 +60,7 @@ async fn bot_api(
 }
 
 /// The path comes decoded: `documents%2Ffile_1.pdf` is as good as `documents/file_1.pdf`.
-async fn download(State(sandbox): State<Sandbox>, Path((bot, path)): Path<(String, String)>) -> Response {
+async fn download(State(sandbox): State<Telegram>, Path((bot, path)): Path<(String, String)>) -> Response {
     if let Err(refusal) = sandbox.check_token(&bot) {
         return refusal.into_response();
     }
@@ -70,7 +70,7 @@ async fn download(State(sandbox): State<Sandbox>, Path((bot, path)): Path<(Strin
     }
 }
 
-impl Sandbox {
+impl Telegram {
     async fn answer(&self, bot: &str, method: Option<&str>, cut: &Cut, request: Request) -> Response {
         if let Err(refusal) = self.check_token(bot) {
             return refusal.into_response();

@@ -10,7 +10,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use borodach::clock::{ManualClock, Timestamp};
-use borodach::sandbox::{Attachment, Fault, Limits, Method, Often, Quota, Rule, Sandbox, Unable, Whose};
+use borodach::sandbox::telegram::{
+    Attachment, Fault, Limits, Method, Often, Quota, Rule, Telegram, Unable, Whose,
+};
 use futures::StreamExt;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -25,7 +27,7 @@ const NOON: Timestamp = Timestamp(1_767_268_800_000);
 
 /// The bot's side of the wire.
 struct Bot {
-    sandbox: Sandbox,
+    sandbox: Telegram,
     clock: Arc<ManualClock>,
     client: reqwest::Client,
 }
@@ -36,7 +38,7 @@ impl Bot {
         crate::crypto();
         let clock = ManualClock::new(NOON);
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        let sandbox = Sandbox::start_with_clock(addr, TOKEN, clock.clone()).await.expect("loopback is free");
+        let sandbox = Telegram::start_with_clock(addr, TOKEN, clock.clone()).await.expect("loopback is free");
         sandbox.person(ANNA, "Анна Петрова", Some("anna"), "+79990000001");
         sandbox.person(BORIS, "Борис", None, "79990000002");
         sandbox.group(STAFF, "Офис", &[ANNA, BORIS]);
@@ -345,7 +347,7 @@ async fn a_held_poll_is_released_by_the_first_update() {
     let bot = Bot::start().await;
     let began = Instant::now();
     let (updates, made) = tokio::join!(bot.updates(json!({"timeout": 30})), async {
-        bot.sandbox.wait_for(Sandbox::is_polled).await.expect("a poll");
+        bot.sandbox.wait_for(Telegram::is_polled).await.expect("a poll");
         bot.sandbox.writes(ANNA, ANNA, "ау")
     });
     assert_eq!(ids(&updates), made);
@@ -356,7 +358,7 @@ async fn a_held_poll_is_released_by_the_first_update() {
 async fn a_second_poller_ends_the_first() {
     let bot = Bot::start().await;
     let (first, second) = tokio::join!(bot.call("getUpdates", json!({"timeout": 30})), async {
-        bot.sandbox.wait_for(Sandbox::is_polled).await.expect("a poll");
+        bot.sandbox.wait_for(Telegram::is_polled).await.expect("a poll");
         bot.call("getUpdates", json!({"offset": 5})).await
     });
     let ended =
@@ -495,7 +497,7 @@ async fn setting_a_webhook_ends_a_held_poll() {
     let bot = Bot::start().await;
     let (_hook, url) = Hook::start([]).await;
     let ((status, body), ()) = tokio::join!(bot.call("getUpdates", json!({"timeout": 30})), async {
-        bot.sandbox.wait_for(Sandbox::is_polled).await.expect("a poll");
+        bot.sandbox.wait_for(Telegram::is_polled).await.expect("a poll");
         bot.ok("setWebhook", json!({"url": url})).await;
     });
     assert_eq!(
@@ -561,7 +563,7 @@ async fn a_webhook_may_answer_with_a_call() {
     bot.ok("setWebhook", json!({"url": url})).await;
     bot.sandbox.writes(ANNA, ANNA, "вопрос");
     let answered =
-        |sandbox: &Sandbox| sandbox.last_from_bot(ANNA).is_some_and(|message| message.text() == "ответ");
+        |sandbox: &Telegram| sandbox.last_from_bot(ANNA).is_some_and(|message| message.text() == "ответ");
     bot.sandbox.wait_for(answered).await.expect("an answer");
     bot.sandbox.writes(ANNA, ANNA, "ещё");
     hook.arrived(2).await;
@@ -806,7 +808,7 @@ async fn a_press_is_answered_once_and_in_time() {
     bot.refused("answerCallbackQuery", answer(no), 400, late).await;
     let message = bot.sandbox.last_from_bot(ANNA).expect("the question");
     assert_eq!(message.toasts.iter().map(|toast| toast.text.as_str()).collect::<Vec<_>>(), ["Принято"]);
-    let is_toast = |event| matches!(event, borodach::sandbox::Event::Toast { chat: ANNA, .. });
+    let is_toast = |event| matches!(event, borodach::sandbox::telegram::Event::Toast { chat: ANNA, .. });
     assert!(std::iter::from_fn(|| toasts.try_recv().ok()).any(is_toast));
 }
 

@@ -14,7 +14,7 @@ use super::call::Reply;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::webhook::Webhook;
-use super::{Sandbox, lock};
+use super::{Telegram, lock};
 
 const DAY: Duration = Duration::from_hours(24);
 /// How long a press waits to be fetched, and to be answered.
@@ -194,7 +194,7 @@ impl Updates {
     }
 }
 
-impl Sandbox {
+impl Telegram {
     /// Creates an update if the bot subscribed to its kind, and returns its id.
     pub(super) fn push_update(&self, kind: &str, queue: Queue, body: &Value) -> Option<i64> {
         let life = if kind == "callback_query" { CALLBACK_LIFE } else { DAY };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::message::{Message, ReplyKeyboard};
-use super::{Sandbox, chat, lock, read};
+use super::{Telegram, chat, lock, read};
 
 /// Generous: it is only spent when a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -16,7 +16,7 @@ pub struct NotSeen {
     pub transcripts: String,
 }
 
-impl Sandbox {
+impl Telegram {
     /// The messages of a chat, the latest 2,000, in order of ids, deleted ones included; none for an unknown chat.
     pub fn messages(&self, chat: i64) -> Vec<Message> {
         self.find_chat(chat).map(|chat| lock(&chat).messages.iter().cloned().collect()).unwrap_or_default()
@@ -56,7 +56,7 @@ impl Sandbox {
     }
 
     /// Returns as soon as `seen` is true; it is asked again after every event. The error has all transcripts.
-    pub async fn wait_for(&self, seen: impl Fn(&Sandbox) -> bool) -> Result<(), NotSeen> {
+    pub async fn wait_for(&self, seen: impl Fn(&Telegram) -> bool) -> Result<(), NotSeen> {
         let mut version = self.0.version.subscribe();
         let happens = async {
             while !seen(self) {

@@ -16,7 +16,7 @@ use super::poll::Poll;
 use super::refusal::Refusal;
 use super::send::{caption, text};
 use super::updates::Queue;
-use super::{Event, Sandbox, lock};
+use super::{Event, Telegram, lock};
 
 /// Nothing older is deleted.
 const DELETABLE: Duration = Duration::from_hours(48);
@@ -24,7 +24,7 @@ const DELETABLE: Duration = Duration::from_hours(48);
 const NOT_MODIFIED: &str = "message is not modified: specified new message content and reply markup are exactly \
                             the same as a current content and reply markup of the message";
 
-impl Sandbox {
+impl Telegram {
     pub(super) fn edit_text(&self, params: &Params) -> Result<Reply, Refusal> {
         self.edit(params, |message| {
             if message.content != Content::Text {

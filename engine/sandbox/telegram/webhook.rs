@@ -17,7 +17,7 @@ use super::method::Method;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::updates::{Pending, Queue, Updates};
-use super::{Sandbox, lock};
+use super::{Telegram, lock};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
@@ -126,7 +126,7 @@ impl Updates {
     }
 }
 
-impl Sandbox {
+impl Telegram {
     /// Starts every delivery that may start now.
     pub(super) fn pump(&self, updates: &mut Updates) {
         for delivery in updates.due(self.now()) {

@@ -12,7 +12,7 @@ use super::html::{self, Rich};
 use super::markup::Markup;
 use super::message::{Action, Author, Card, Content, KeyKind, Message};
 use super::updates::Queue;
-use super::{Event, Person, Sandbox, lock, read, write};
+use super::{Event, Person, Telegram, lock, read, write};
 
 /// Why a person could not do that.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +74,7 @@ pub enum Attachment {
     },
 }
 
-impl Sandbox {
+impl Telegram {
     /// The person writes into the chat; their own id is their private chat. Whoever or whatever is not known yet is
     /// introduced on the spot, and a person who had blocked the bot unblocks it first.
     pub fn writes(&self, chat: i64, person: i64, text: &str) -> Vec<i64> {

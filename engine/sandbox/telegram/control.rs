@@ -22,12 +22,12 @@ use super::message::{Action, Author, Button, Content, Key, KeyKind, Message, Pla
 use super::method::Method;
 use super::people::{Attachment, Whose};
 use super::poll::Poll;
-use super::{Event, Sandbox, lock, read};
+use super::{Event, Telegram, lock, read};
 
 const MAX_UPLOAD: usize = 60 << 20;
 
 /// Routes without the prefix `/sandbox`.
-pub(super) fn router(sandbox: Sandbox) -> Router {
+pub(super) fn router(sandbox: Telegram) -> Router {
     Router::new()
         .route("/state", get(state))
         .route("/chats/{chat}", get(chat))
@@ -58,7 +58,7 @@ impl IntoResponse for Refused {
     }
 }
 
-async fn state(State(sandbox): State<Sandbox>) -> Json<Value> {
+async fn state(State(sandbox): State<Telegram>) -> Json<Value> {
     let chats = sandbox.chats();
     let person = |person: &super::Person| {
         let id = person.card.id;
@@ -85,7 +85,7 @@ struct Viewer {
 }
 
 async fn chat(
-    State(sandbox): State<Sandbox>,
+    State(sandbox): State<Telegram>,
     Path(id): Path<i64>,
     Query(viewer): Query<Viewer>,
 ) -> Result<Json<Value>, Refused> {
@@ -100,14 +100,14 @@ async fn chat(
 }
 
 /// A subscriber that fell behind is told that everything may have changed.
-async fn events(State(sandbox): State<Sandbox>) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
+async fn events(State(sandbox): State<Telegram>) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
     let told =
         BroadcastStream::new(sandbox.subscribe()).map(|event| Ok(event_json(&event.unwrap_or(Event::State))));
     Sse::new(told).keep_alive(KeepAlive::default())
 }
 
 /// A document is always downloaded: the page must not run what was sent through it.
-async fn file(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Result<Response, Refused> {
+async fn file(State(sandbox): State<Telegram>, Path(id): Path<String>) -> Result<Response, Refused> {
     let missing = || Refused(StatusCode::NOT_FOUND, format!("there is no file {id}"));
     let file = sandbox.0.files.by_id(&id).ok_or_else(missing)?;
     let is_picture = file.mime.starts_with("image/");
@@ -141,7 +141,7 @@ enum Deed {
     Vote { message: i64, options: Vec<usize> },
 }
 
-async fn act(State(sandbox): State<Sandbox>, Json(act): Json<Act>) -> Result<Json<Value>, Refused> {
+async fn act(State(sandbox): State<Telegram>, Json(act): Json<Act>) -> Result<Json<Value>, Refused> {
     let (person, chat) = (act.person, act.chat.unwrap_or(act.person));
     sandbox.check(person, chat)?;
     let made = match act.deed {
@@ -176,7 +176,7 @@ enum UploadKind {
 }
 
 async fn upload(
-    State(sandbox): State<Sandbox>,
+    State(sandbox): State<Telegram>,
     Query(upload): Query<Upload>,
     mut parts: Multipart,
 ) -> Result<Json<Value>, Refused> {
@@ -212,7 +212,7 @@ struct NewFault {
 }
 
 async fn add_fault(
-    State(sandbox): State<Sandbox>,
+    State(sandbox): State<Telegram>,
     Json(fault): Json<NewFault>,
 ) -> Result<Json<Value>, Refused> {
     let method = match fault.method.as_str() {
@@ -246,13 +246,13 @@ async fn add_fault(
     Ok(Json(json!({"ok": true})))
 }
 
-async fn clear_faults(State(sandbox): State<Sandbox>) -> Json<Value> {
+async fn clear_faults(State(sandbox): State<Telegram>) -> Json<Value> {
     sandbox.faults().clear();
     sandbox.announce(Event::State);
     Json(json!({"ok": true}))
 }
 
-impl Sandbox {
+impl Telegram {
     /// Text typed by a person; a tap on a plain key of the reply keyboard comes the same way.
     fn types(&self, chat: i64, person: i64, text: &str) -> Result<Vec<i64>, Refused> {
         let keyboard = self.keyboard(chat, person);
@@ -335,7 +335,7 @@ fn chat_json(chat: &Chat) -> Value {
     json!({"id": chat.card.id, "title": chat.card.title(), "kind": kind, "members": chat.members})
 }
 
-fn message_json(sandbox: &Sandbox, message: &Message) -> Value {
+fn message_json(sandbox: &Telegram, message: &Message) -> Value {
     let from = match &message.author {
         Author::Bot => json!({"id": sandbox.0.bot.id, "name": sandbox.0.bot.name, "bot": true}),
         Author::Person(card) => json!({"id": card.id, "name": card.name, "bot": false}),

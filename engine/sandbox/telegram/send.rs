@@ -17,14 +17,14 @@ use super::message::{Author, Content, Message, Place};
 use super::params::Params;
 use super::poll::{Poll, PollOption};
 use super::refusal::Refusal;
-use super::{Event, Sandbox, lock};
+use super::{Event, Telegram, lock};
 
 const MAX_TEXT: usize = 4096;
 const MAX_CAPTION: usize = 1024;
 const MAX_RAW_BYTES: usize = 32 << 10;
 const TYPING: Duration = Duration::from_secs(5);
 
-impl Sandbox {
+impl Telegram {
     pub(super) fn send_message(&self, params: &Params) -> Result<Reply, Refusal> {
         let chat = self.addressee(params)?;
         let body = text(params)?;

@@ -91,6 +91,8 @@ impl Bot {
             staff_chat: config.telegram.staff_chat,
             staff: config.telegram.staff.clone(),
             turn_deadline: config.conversations.turn_deadline.get().unwrap_or(Duration::MAX),
+            doubt_settles: config.conversations.doubt_settles,
+            doubt_asks: config.conversations.doubt_asks.get().unwrap_or(Duration::MAX),
         };
         let (outbox, reports) =
             Outbox::new(store.clone(), client.clone(), Arc::clone(&clock), &config.telegram);

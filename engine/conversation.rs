@@ -2,6 +2,7 @@
 
 mod deed;
 mod memory;
+mod outside;
 pub mod question;
 mod route;
 mod talk;
@@ -10,8 +11,8 @@ mod versions;
 pub mod words;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 
@@ -41,8 +42,42 @@ pub struct Settings {
     pub staff_chat: Option<ChatId>,
     /// Who acts for the office outside of its chat.
     pub staff: Vec<UserId>,
-    /// A turn that takes longer is given up and its conversation parked.
+    /// A turn that takes longer is given up and its conversation parked. Calls to other services are not counted:
+    /// each has its own time.
     pub turn_deadline: Duration,
+    /// A write whose answer is lost counts as not done when it is not to be found after so long.
+    pub doubt_settles: Duration,
+    /// How long to try to find out what became of a write before the office is asked.
+    pub doubt_asks: Duration,
+}
+
+/// When a turn is given up; calls to other services put it off.
+#[derive(Clone, Debug, Default)]
+struct Deadline(Arc<Mutex<Option<Instant>>>);
+
+impl Deadline {
+    /// One so far from now; never, when that is beyond reckoning.
+    fn within(span: Duration) -> Deadline {
+        Deadline(Arc::new(Mutex::new(Instant::now().checked_add(span))))
+    }
+
+    /// Puts it off.
+    fn put_off(&self, span: Duration) {
+        let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *at = at.and_then(|at| at.checked_add(span));
+    }
+
+    /// Returns when it has passed.
+    async fn passed(&self) {
+        loop {
+            let at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match at {
+                Some(at) if at <= Instant::now() => return,
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
 }
 
 /// What a turn brought about, beyond what is on disk.
@@ -141,20 +176,27 @@ pub async fn advance(
     hand_on: HandOn<'_>,
 ) -> Result<Advanced, store::Error> {
     // Boxed: a turn is a large state, and every lane at work would carry one.
-    let turn = AssertUnwindSafe(Box::pin(route::take(host, lease, entry, hand_on))).catch_unwind();
-    let reason = match tokio::time::timeout(host.settings.turn_deadline, turn).await {
-        Ok(Ok(Ok(advanced))) => return Ok(advanced),
+    let deadline = Deadline::within(host.settings.turn_deadline);
+    let turn =
+        AssertUnwindSafe(Box::pin(route::take(host, lease, entry, deadline.clone(), hand_on))).catch_unwind();
+    let ended = tokio::select! {
+        biased;
+        ended = turn => Some(ended),
+        () = deadline.passed() => None,
+    };
+    let reason = match ended {
+        Some(Ok(Ok(advanced))) => return Ok(advanced),
         // Repeating would not make it smaller: without this the person would hear nothing at all.
-        Ok(Ok(Err(error @ store::Error::TooLarge { .. }))) => error.to_string(),
-        Ok(Ok(Err(error))) => {
+        Some(Ok(Err(error @ store::Error::TooLarge { .. }))) => error.to_string(),
+        Some(Ok(Err(error))) => {
             host.memory.forget(entry.lane.chat());
             return Err(error);
         }
-        Ok(Err(_panic)) => {
+        Some(Err(_panic)) => {
             metrics::counter!("turn_panics_total").increment(1);
             "a turn panicked".to_owned()
         }
-        Err(_elapsed) => format!("a turn took longer than {} s", host.settings.turn_deadline.as_secs()),
+        None => format!("a turn took longer than {} s", host.settings.turn_deadline.as_secs()),
     };
     host.memory.forget(entry.lane.chat());
     // Whoever broke off did not hear what became of its last write.

@@ -14,7 +14,9 @@ mod settings;
 mod turn;
 mod writer;
 
+pub mod change;
 pub mod conversation;
+pub mod doubt;
 pub mod housekeeping;
 pub mod inbox;
 pub mod journal;
@@ -23,6 +25,7 @@ pub mod outbox;
 pub mod partner;
 pub mod request;
 pub mod script_set;
+pub mod task;
 pub mod timer;
 
 use std::collections::BTreeMap;
@@ -47,12 +50,14 @@ pub use settings::{CrashHook, CrashPoint, DatabaseUrl, Settings};
 pub use turn::{Committed, Local, Reach, Turn};
 
 use database::{Pool, Tx};
+use doubt::{Doubt, DoubtId};
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
 use partner::Partner;
 use presence::Presence;
 use request::{Request, RequestId};
 use script_set::{Publication, ScriptSet, SetHash};
+use task::{Task, TaskId};
 use turn::Prepared;
 use writer::{Job, Life, Server, Write, Writer};
 
@@ -77,6 +82,8 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     me: i64,
+    /// Who we are to other services.
+    installation: String,
     clock: SharedClock,
     readers: Pool,
     writers: Vec<mpsc::Sender<Write>>,
@@ -97,6 +104,7 @@ impl Store {
         connect::migrate(&server).await?;
         let readers = connect::readers(settings, &server).await?;
         let me = lane::register(&readers, clock.now()).await?;
+        let installation = connect::installation(&readers).await?;
         let life = Arc::new(Life::new(lock));
         let (wakeups, _) = broadcast::channel(WAKEUPS);
         let tasks = TaskTracker::new();
@@ -111,6 +119,7 @@ impl Store {
         tasks.close();
         Ok(Store(Arc::new(Inner {
             me,
+            installation,
             clock,
             readers,
             writers,
@@ -134,6 +143,11 @@ impl Store {
         let one: Vec<(i64,)> = self.readers()?.rows("answer", "select cast(1 as bigint)", &[]).await?;
         drop(one);
         Ok(())
+    }
+
+    /// Who we are to other services: eight letters and digits, chosen when the database was made.
+    pub fn installation(&self) -> &str {
+        &self.0.installation
     }
 
     /// Whether other instances may work on the same database: true with PostgreSQL.
@@ -320,6 +334,31 @@ impl Store {
     /// The requests nobody decided yet, the oldest first.
     pub async fn pending_requests(&self, limit: u32) -> Result<Vec<Request>, Error> {
         request::pending(self.readers()?, limit).await
+    }
+
+    /// A doubt by its number.
+    pub async fn doubt(&self, id: DoubtId) -> Result<Option<Doubt>, Error> {
+        doubt::by_id(self.readers()?, id).await
+    }
+
+    /// The writes in doubt that the office did not decide yet, the oldest first.
+    pub async fn open_doubts(&self) -> Result<Vec<Doubt>, Error> {
+        doubt::open(self.readers()?).await
+    }
+
+    /// A task of the portal that was made here, by its number.
+    pub async fn task(&self, id: TaskId) -> Result<Option<Task>, Error> {
+        task::by_id(self.readers()?, id).await
+    }
+
+    /// A task by the key of the write that made it.
+    pub async fn task_by_key(&self, key: &str) -> Result<Option<Task>, Error> {
+        task::by_key(self.readers()?, key).await
+    }
+
+    /// A person's tasks, the latest first.
+    pub async fn tasks_of(&self, user: UserId) -> Result<Vec<Task>, Error> {
+        task::of_user(self.readers()?, user).await
     }
 
     /// Deletes what is older than it need be, in small transactions.

@@ -252,6 +252,11 @@ pub struct Conversations {
     pub turn_deadline: Limit<Duration>,
     /// A person's text longer than this is cut before the journal keeps it.
     pub answer_clip: Limit<Size>,
+    /// A write to another service whose answer is lost counts as not done when it is not to be found after so long.
+    #[serde(with = "setting")]
+    pub doubt_settles: Duration,
+    /// How long the bot tries to find out by itself what became of such a write before it asks the office.
+    pub doubt_asks: Limit<Duration>,
 }
 
 impl Default for Conversations {
@@ -259,6 +264,8 @@ impl Default for Conversations {
         Conversations {
             turn_deadline: Limit::of(Duration::from_secs(30)),
             answer_clip: Limit::of(Size::kib(16)),
+            doubt_settles: Duration::from_mins(1),
+            doubt_asks: Limit::of(Duration::from_hours(1)),
         }
     }
 }

@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::store::ConversationId;
+use crate::store::doubt::Decision;
 use crate::store::inbox::Entry;
 use crate::telegram::{Incoming, UserId};
 
@@ -20,6 +22,8 @@ pub(super) enum Deed {
     Notice(Notice),
     /// A parked conversation may go on: the scripts have changed.
     Resume(Resume),
+    /// The office has said what became of a write in doubt.
+    Decided(Decided),
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +59,12 @@ pub(super) struct Resume {
     pub conversation: i64,
 }
 
+#[derive(Debug, Deserialize)]
+pub(super) struct Decided {
+    pub conversation: i64,
+    pub decision: Decision,
+}
+
 /// The conversations that events begin belong to nobody: a person's talk goes on beside them.
 pub(super) const NOBODY: UserId = UserId(0);
 
@@ -66,6 +76,7 @@ impl Deed {
             "timer" => Deed::Timer(entry.body.read()?),
             "notice" => Deed::Notice(entry.body.read()?),
             "resume" => Deed::Resume(entry.body.read()?),
+            "decision" => Deed::Decided(entry.body.read()?),
             _ => Deed::Event(entry.body.read()?),
         })
     }
@@ -75,7 +86,17 @@ impl Deed {
         match self {
             Deed::Person(incoming) => incoming.from.id,
             Deed::Timer(timer) => timer.user,
-            Deed::Event(_) | Deed::Notice(_) | Deed::Resume(_) => NOBODY,
+            Deed::Event(_) | Deed::Notice(_) | Deed::Resume(_) | Deed::Decided(_) => NOBODY,
+        }
+    }
+
+    /// The conversation it names, if it names one.
+    pub fn conversation(&self) -> Option<ConversationId> {
+        match self {
+            Deed::Timer(timer) => Some(ConversationId(timer.conversation)),
+            Deed::Resume(resume) => Some(ConversationId(resume.conversation)),
+            Deed::Decided(decided) => Some(ConversationId(decided.conversation)),
+            Deed::Person(_) | Deed::Event(_) | Deed::Notice(_) => None,
         }
     }
 }

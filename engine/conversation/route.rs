@@ -7,11 +7,12 @@ use super::memory::Known;
 use super::question::{Expects, Reply, Tap};
 use super::talk::{Pressed, Talk};
 use super::turn::Turn;
-use super::{Advanced, Effect, HandOn, Host, versions, words};
+use super::{Advanced, Deadline, Effect, HandOn, Host, versions, words};
 use crate::script::Trigger;
 use crate::store::conversation::Status;
+use crate::store::doubt::Decision;
 use crate::store::partner::Partner;
-use crate::store::{self, Lease, Reach, inbox};
+use crate::store::{self, ConversationId, Lease, Reach, inbox};
 use crate::telegram::{ChatId, Content, Incoming, Outgoing, Person, Target, UserId, What, html};
 
 /// Takes one entry and does what it asks for.
@@ -19,9 +20,10 @@ pub(super) async fn take(
     host: &Host,
     lease: Lease,
     entry: &inbox::Entry,
+    deadline: Deadline,
     hand_on: HandOn<'_>,
 ) -> Result<Advanced, store::Error> {
-    let mut turn = Turn::new(host, lease, entry, hand_on);
+    let mut turn = Turn::new(host, lease, entry, deadline, hand_on);
     let deed = match Deed::read(entry) {
         Ok(deed) => deed,
         Err(error) => {
@@ -43,6 +45,10 @@ pub(super) async fn take(
         Deed::Event(event) => tell(turn, event).await,
         Deed::Timer(timer) => time_is_up(turn, found, &timer).await,
         Deed::Resume(resume) => go_on(turn, &resume).await,
+        Deed::Decided(decided) => {
+            let conversation = ConversationId(decided.conversation);
+            find_out(turn, conversation, Some(decided.decision)).await
+        }
         Deed::Notice(notice) => {
             turn.say(&Outgoing::text(notice.html));
             turn.commit().await
@@ -57,10 +63,10 @@ pub(super) async fn give_up(
     entry: &inbox::Entry,
     why: String,
 ) -> Result<Advanced, store::Error> {
-    let mut turn = Turn::new(host, lease, entry, &drop);
+    let mut turn = Turn::new(host, lease, entry, Deadline::default(), &drop);
     let deed = Deed::read(entry).ok();
-    let user = deed.as_ref().map_or(NOBODY, Deed::user);
-    match (load(host, lease, entry.lane.chat(), user).await?, deed) {
+    match (concerned(host, lease, entry, deed.as_ref()).await?, deed) {
+        (Some(mut talk), _) if talk.intent.is_some() => turn.put_off(&mut talk, &why),
         (Some(mut talk), _) => turn.park(&mut talk, &why),
         (None, Some(Deed::Person(_))) => turn.fail(&why),
         (None, _) => tracing::error!(
@@ -71,6 +77,27 @@ pub(super) async fn give_up(
         ),
     }
     turn.commit().await
+}
+
+/// The conversation that a turn was about when it came to no end.
+async fn concerned(
+    host: &Host,
+    lease: Lease,
+    entry: &inbox::Entry,
+    deed: Option<&Deed>,
+) -> Result<Option<Talk>, store::Error> {
+    if let Some(id) = deed.and_then(Deed::conversation) {
+        return by_id(host, id).await;
+    }
+    load(host, lease, entry.lane.chat(), deed.map_or(NOBODY, Deed::user)).await
+}
+
+/// A conversation by its number; one that this version cannot read any more is as good as none.
+async fn by_id(host: &Host, id: ConversationId) -> Result<Option<Talk>, store::Error> {
+    let kept = host.store.conversation_by_id(id).await?;
+    let unreadable =
+        |error: &_| tracing::error!(conversation.id = id.0, "conversation {} is unreadable: {error}", id.0);
+    Ok(kept.and_then(|kept| Talk::load(kept).inspect_err(unreadable).ok()))
 }
 
 /// The conversation that awaits this person. One that this version cannot read any more is as good as none.
@@ -341,7 +368,9 @@ async fn time_is_up(
                 && awaiting.moments.contains(&timer.fire_at)
         })
     };
-    let Some(mut talk) = found.filter(waits) else { return turn.commit().await };
+    let Some(mut talk) = found.filter(waits) else {
+        return find_out(turn, ConversationId(timer.conversation), None).await;
+    };
     match timer.kind {
         TimerKind::Remind => {
             turn.ask_again(&mut talk, Some(words::REMINDER));
@@ -360,8 +389,9 @@ async fn time_is_up(
 
 /// A parked conversation goes on where it stood, when the scripts now take its road and nothing else has begun.
 async fn go_on(mut turn: Turn<'_>, resume: &Resume) -> Result<Advanced, store::Error> {
-    let kept = turn.host.store.conversation_by_id(store::ConversationId(resume.conversation)).await?;
-    let Some(mut talk) = kept.and_then(|kept| Talk::load(kept).ok()) else { return turn.commit().await };
+    let Some(mut talk) = by_id(turn.host, ConversationId(resume.conversation)).await? else {
+        return turn.commit().await;
+    };
     // A turn that broke off after a commit in its middle goes on.
     if talk.detail.working_on == Some(turn.entry.id.0) {
         return turn.run(talk).await;
@@ -371,7 +401,35 @@ async fn go_on(mut turn: Turn<'_>, resume: &Resume) -> Result<Advanced, store::E
         return turn.commit().await;
     }
     talk.status = Status::Awaiting;
-    talk.detail.failure = None;
+    if talk.intent.is_none() {
+        talk.detail.failure = None;
+    }
+    turn.run(talk).await
+}
+
+/// A conversation whose write is in doubt is taken up again: to look, or with the office's word.
+///
+/// The person may be in another talk by now. Then this one ends beside it, as far as it can without asking.
+async fn find_out(
+    mut turn: Turn<'_>,
+    conversation: ConversationId,
+    decision: Option<Decision>,
+) -> Result<Advanced, store::Error> {
+    let Some(mut talk) = by_id(turn.host, conversation).await? else { return turn.commit().await };
+    // A turn that broke off after a commit in its middle goes on.
+    if talk.detail.working_on == Some(turn.entry.id.0) {
+        return turn.run(talk).await;
+    }
+    let Some(writing) = talk.detail.writing.as_mut().filter(|_| talk.status == Status::Failed) else {
+        return turn.commit().await;
+    };
+    writing.decision = decision.or(writing.decision.take());
+    let other = load(turn.host, turn.lease(), talk.chat, talk.user).await?;
+    talk.detail.is_beside = other.is_some_and(|other| other.id != talk.id);
+    if !talk.detail.is_beside {
+        talk.status = Status::Awaiting;
+    }
+    turn.stop_timers(&talk);
     turn.run(talk).await
 }
 

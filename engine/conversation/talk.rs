@@ -9,6 +9,7 @@ use super::question::{Progress, Question, Tap};
 use crate::clock::Timestamp;
 use crate::script::{Site, Step};
 use crate::store::conversation::{Row, Status};
+use crate::store::doubt::Decision;
 use crate::store::journal::{self, StepNo};
 use crate::store::{self, Conversation, ConversationId, Json};
 use crate::telegram::{ChatId, Outgoing, Person, UserId};
@@ -26,6 +27,9 @@ pub(super) struct Talk {
     pub status: Status,
     pub detail: Detail,
     pub journal: Arc<Vec<Step>>,
+    /// The step after the journal's last: a write to the outside that was decided, and of which nobody knows yet
+    /// what became of it.
+    pub intent: Option<Step>,
 }
 
 /// What a conversation's row keeps beside its columns.
@@ -42,6 +46,37 @@ pub(super) struct Detail {
     /// Why it is parked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// What is known of the write that is intended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writing: Option<Writing>,
+    /// The person is in another talk meanwhile: this one goes on beside it, and asks nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_beside: bool,
+}
+
+/// A write to the outside on its way, or in doubt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Writing {
+    /// When it was sent for the first time.
+    pub since: Timestamp,
+    /// When it was sent last.
+    pub sent_at: Timestamp,
+    /// How often the conversation was parked to find out.
+    #[serde(default)]
+    pub waits: u32,
+    /// Whether the office is asked.
+    #[serde(default)]
+    pub is_asked: bool,
+    /// What the office said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+impl Writing {
+    /// One that is sent now.
+    pub fn sent(now: Timestamp) -> Writing {
+        Writing { since: now, sent_at: now, waits: 0, is_asked: false, decision: None }
+    }
 }
 
 /// A question put and not yet answered.
@@ -90,19 +125,30 @@ impl Talk {
             set_hash: set_hash.to_owned(),
             epoch: 0,
             status: Status::Awaiting,
-            detail: Detail { person, working_on: None, awaiting: None, failure: None },
+            detail: Detail {
+                person,
+                working_on: None,
+                awaiting: None,
+                failure: None,
+                writing: None,
+                is_beside: false,
+            },
             journal: Arc::new(vec![start]),
+            intent: None,
         }
     }
 
     /// Reads a conversation from its rows. Errors: they were written by another version of the engine.
     pub fn load(kept: Conversation) -> Result<Talk, serde_json::Error> {
         let row = kept.row;
-        let mut steps = Vec::with_capacity(kept.journal.len());
-        for step in kept.journal {
-            let answer = step.answer.as_ref().map_or(Ok(Value::Null), Json::read)?;
-            let request = step.request.as_ref().map(Json::read).transpose()?;
-            steps.push(Step { name: step.name, site: Site::parse(&step.site), request, answer });
+        let (mut steps, mut intent) = (Vec::with_capacity(kept.journal.len()), None);
+        for row in kept.journal {
+            let request = row.request.as_ref().map(Json::read).transpose()?;
+            let step = |answer| Step { name: row.name, site: Site::parse(&row.site), request, answer };
+            match &row.answer {
+                Some(answer) => steps.push(step(answer.read()?)),
+                None => intent = Some(step(Value::Null)), // Nothing is done after it, so it is the last.
+            }
         }
         Ok(Talk {
             id: row.id,
@@ -114,6 +160,7 @@ impl Talk {
             status: row.status,
             detail: row.detail.read()?,
             journal: Arc::new(steps),
+            intent,
         })
     }
 
@@ -135,13 +182,22 @@ impl Talk {
     /// The journal's entry `number`, to keep.
     pub fn step_row(&self, number: usize, now: Timestamp) -> journal::Row {
         let step = &self.journal[number];
+        journal::Row { answer: Some(step.answer.clone().into()), ..self.row_of(number, step, now) }
+    }
+
+    /// The intent, to keep: a row without an answer.
+    pub fn intent_row(&self, now: Timestamp) -> Option<journal::Row> {
+        self.intent.as_ref().map(|step| self.row_of(self.journal.len(), step, now))
+    }
+
+    fn row_of(&self, number: usize, step: &Step, now: Timestamp) -> journal::Row {
         journal::Row {
             conversation: self.id,
             step: step_no(number),
             name: step.name.clone(),
             site: step.site.to_string(),
             request: step.request.clone().map(Json::from),
-            answer: Some(step.answer.clone().into()),
+            answer: None,
             recorded_at: now,
         }
     }

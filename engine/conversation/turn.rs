@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::deed::NOBODY;
 use super::question::{Expects, Progress};
 use super::talk::{Awaiting, Failure, Talk, step_no};
-use super::{Advanced, Effect, HandOn, Host, words};
-use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, partner_card};
-use crate::script::{End, Pending, Site, Step, Work, fits, run_apart, thrown};
+use super::{Advanced, Deadline, Effect, HandOn, Host, words};
+use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, Right, partner_card};
+use crate::script::{Access, End, Pending, Site, Step, Work, fits, run_apart, thrown};
 use crate::store::conversation::Status;
 use crate::store::journal::StepNo;
 use crate::store::partner::Partner;
-use crate::store::request::Change;
+use crate::store::change::Change;
 use crate::store::{self, Json, Lease, Local, inbox, outbox, timer};
 use crate::telegram::{ChatId, Content, Keyboard, Outgoing, Person, Target, UserId, html};
 
@@ -25,23 +25,31 @@ const MAX_HOPS: usize = 16;
 pub(super) struct Turn<'a> {
     pub host: &'a Host,
     pub entry: &'a inbox::Entry,
-    chat: ChatId,
-    writes: store::Turn,
+    pub(super) chat: ChatId,
+    pub(super) deadline: Deadline,
+    pub(super) writes: store::Turn,
     /// What awaits each person after this turn, to be remembered once it is committed.
     kept: Vec<Talk>,
     /// Messages of the host itself so far: their keys count on from the entry's number.
     said: u32,
-    advanced: Advanced,
+    pub(super) advanced: Advanced,
     hand_on: HandOn<'a>,
 }
 
 impl<'a> Turn<'a> {
-    pub fn new(host: &'a Host, lease: Lease, entry: &'a inbox::Entry, hand_on: HandOn<'a>) -> Turn<'a> {
+    pub fn new(
+        host: &'a Host,
+        lease: Lease,
+        entry: &'a inbox::Entry,
+        deadline: Deadline,
+        hand_on: HandOn<'a>,
+    ) -> Turn<'a> {
         let chat = entry.lane.chat();
         Turn {
             host,
             entry,
             chat,
+            deadline,
             writes: store::Turn::new(lease),
             kept: Vec::new(),
             said: 0,
@@ -90,6 +98,11 @@ impl<'a> Turn<'a> {
         self.keep(talk);
     }
 
+    /// Forgets the moments promised to a conversation.
+    pub fn stop_timers(&mut self, talk: &Talk) {
+        self.writes.stop_timers.push(talk.id);
+    }
+
     /// Takes the journal back to `step`, for the question there to be asked anew.
     pub fn rewind(&mut self, talk: &mut Talk, step: usize) {
         Arc::make_mut(&mut talk.journal).truncate(step);
@@ -105,6 +118,7 @@ impl<'a> Turn<'a> {
         self.writes.forget.push((talk.id, StepNo(0)));
         let now = self.host.clock.now();
         self.writes.journal.extend((0..talk.journal.len()).map(|number| talk.step_row(number, now)));
+        self.writes.journal.extend(talk.intent_row(now));
     }
 
     /// Writes the answer of the question that waits into the journal.
@@ -153,7 +167,8 @@ impl<'a> Turn<'a> {
         let committed = self.host.store.commit(self.writes).await?;
         // Those that ended first: of two conversations of one person the one that waits is remembered.
         self.kept.sort_by_key(|talk| talk.status == Status::Awaiting);
-        for talk in self.kept {
+        // One that goes on beside the talk that the person is in is nothing that awaits them.
+        for talk in self.kept.into_iter().filter(|talk| !talk.detail.is_beside) {
             let (chat, user, waits) = (talk.chat, talk.user, talk.status == Status::Awaiting);
             self.host.memory.note(lease, chat, user, waits.then_some(talk));
         }
@@ -183,15 +198,29 @@ impl<'a> Turn<'a> {
             if ran.is_typing {
                 self.effect(Effect::Typing(self.chat));
             }
+            if let Some(intent) = &talk.intent
+                && !matches!(&ran.end, End::Pending(pending) if pending.name == intent.name)
+            {
+                let report = format!("{}: the script does not take the road to {} any more", intent.site, intent.name);
+                self.park(talk, &report);
+                return Ok(Next::Settled);
+            }
             match ran.end {
                 End::Pending(Pending { name, site, work: Work::Ask(ask) }) => {
                     self.ask(talk, name, &site, ask);
                     return Ok(Next::Settled);
                 }
                 End::Pending(Pending { name, site, work: Work::Call(function, args) }) => {
-                    self.call(talk, name, site, function, args).await?;
+                    if self.call(talk, name, site, function, args).await? == Stand::Parked {
+                        return Ok(Next::Settled);
+                    }
                 }
                 End::Finished => {
+                    self.finish(talk);
+                    return Ok(Next::Settled);
+                }
+                // The person is elsewhere: no talk begins.
+                End::Restart | End::Handover { .. } if talk.detail.is_beside => {
                     self.finish(talk);
                     return Ok(Next::Settled);
                 }
@@ -240,6 +269,9 @@ impl<'a> Turn<'a> {
     fn ask(&mut self, talk: &mut Talk, name: String, site: &Site, ask: Ask) {
         if talk.user == NOBODY {
             return self.park(talk, &format!("{site}: a conversation begun by an event cannot ask"));
+        }
+        if talk.detail.is_beside {
+            return self.leave(talk); // The person is asked something else already.
         }
         let step = talk.journal.len();
         let can_go_back = talk.step_back().is_some();
@@ -337,57 +369,98 @@ impl<'a> Turn<'a> {
         site: Site,
         function: &'static HostFn,
         args: Args,
-    ) -> Result<(), store::Error> {
+    ) -> Result<Stand, store::Error> {
         let caller = self.caller(&talk.detail.person);
         let request = function.fingerprint(&args);
-        let answer = match &function.action {
-            Action::Read(read) => read(self.host, caller, args).await,
-            Action::LocalWrite(plan) => match plan(self.host, &caller, &args) {
-                Ok(change) => return self.change(talk, name, site, request, change).await,
+        let step = Step { name, site, request, answer: Value::Null };
+        // What was allowed when it was intended is not judged again.
+        let refused = if talk.intent.is_none() { self.refusal(function, &caller).await? } else { None };
+        let answer = match (&function.action, refused) {
+            (_, Some(refused)) => Err(refused),
+            (Action::Read(read), None) => match &function.outside {
+                Some(outside) => {
+                    self.speak_first(talk).await?;
+                    self.within(outside, read(self.host, caller, args)).await
+                }
+                None => read(self.host, caller, args).await,
+            },
+            (Action::LocalWrite(plan), None) => match plan(self.host, &caller, &args) {
+                Ok(change) => return self.change(talk, step, change).await.map(|()| Stand::Going),
                 Err(refused) => Err(refused),
             },
-            Action::Pure(_) | Action::Known(_) | Action::Chat(_) => unreachable!("the run does these itself"),
+            (Action::KeyedWrite(_) | Action::CheckedWrite { .. } | Action::Once(_), None) => {
+                return self.write(talk, step, function, &args).await;
+            }
+            (Action::Pure(_) | Action::Known(_) | Action::Chat(_), None) => {
+                unreachable!("the run does these itself")
+            }
         };
-        let answer = match answer {
-            Ok(answer) => answer,
+        let answer = self.answer_of(&step.name, answer)?;
+        self.journal(talk, Step { answer, ..step });
+        Ok(Stand::Going)
+    }
+
+    /// Why the caller may not call the function, if so.
+    async fn refusal(
+        &self,
+        function: &HostFn,
+        caller: &Caller,
+    ) -> Result<Option<CallError>, store::Error> {
+        let words = match function.right {
+            Right::Everybody => return Ok(None),
+            _ if caller.is_staff => return Ok(None),
+            Right::Staff => "это может только офис",
+            Right::Partner => {
+                let (standing, _) = self.host.standing(self.chat, caller.user).await?;
+                if standing.partner == Some(Access::Verified) {
+                    return Ok(None);
+                }
+                "это могут только партнёры сети"
+            }
+        };
+        Ok(Some(CallError::Denied(words.to_owned())))
+    }
+
+    /// What the journal keeps of an answer. Errors: the store's own, which no script sees.
+    pub(super) fn answer_of(
+        &self,
+        name: &str,
+        answer: Result<Value, CallError>,
+    ) -> Result<Value, store::Error> {
+        let limit = self.host.scripts.live().limits().shared_value_bytes;
+        Ok(match answer {
+            Ok(answer) if fits(&answer, limit) => answer,
+            Ok(_) => thrown(&CallError::Invalid(format!("ответ {name} больше {limit} байт")).for_script()),
             Err(CallError::Store(error)) => return Err(error),
             Err(refused) => thrown(&refused.for_script()),
-        };
-        let limit = self.host.scripts.live().limits().shared_value_bytes;
-        let answer = if fits(&answer, limit) {
-            answer
-        } else {
-            thrown(&CallError::Invalid(format!("ответ {name} больше {limit} байт")).for_script())
-        };
-        self.journal(talk, Step { name, site, request, answer });
-        Ok(())
+        })
     }
 
     /// Commits what is decided so far together with a change of our own tables; its journal entry holds the
     /// change's answer.
-    async fn change(
-        &mut self,
-        talk: &mut Talk,
-        name: String,
-        site: Site,
-        request: Option<Value>,
-        change: Change,
-    ) -> Result<(), store::Error> {
+    async fn change(&mut self, talk: &mut Talk, step: Step, change: Change) -> Result<(), store::Error> {
+        Arc::make_mut(&mut talk.journal).push(step);
+        let row = talk.step_row(talk.journal.len() - 1, self.host.clock.now());
+        self.writes.local = Some(Local { row: Some(row), change });
+        let answer = self.commit_amid(talk).await?;
+        let step = Arc::make_mut(&mut talk.journal).last_mut().expect("pushed above");
+        step.answer = answer.and_then(|answer| answer.read().ok()).unwrap_or_default();
+        Ok(())
+    }
+
+    /// Commits what is decided so far, and returns the answer of the local change in it. Messages leave, the entry
+    /// stays open: whoever takes it again finds by `working_on` that the conversation is in the middle of it.
+    pub(super) async fn commit_amid(&mut self, talk: &mut Talk) -> Result<Option<Json>, store::Error> {
         talk.detail.working_on = Some(self.entry.id.0);
         self.keep(talk);
-        Arc::make_mut(&mut talk.journal).push(Step { name, site, request, answer: Value::Null });
-        let row = talk.step_row(talk.journal.len() - 1, self.host.clock.now());
         let lease = self.writes.lease;
         let mut writes = std::mem::replace(&mut self.writes, store::Turn::new(lease));
-        writes.local = Some(Local { row, change });
         writes.amid = Some(self.entry.id);
         let committed = self.host.store.commit(writes).await?;
+        let decided = std::mem::take(&mut self.advanced);
         let (messages, entries) = (committed.messages, committed.entries);
-        (self.hand_on)(Advanced { messages, entries, ..Advanced::default() });
-        let answer = committed.answer.and_then(|answer| answer.read().ok()).unwrap_or_default();
-        let step = Arc::make_mut(&mut talk.journal).last_mut().expect("pushed above");
-        step.answer = answer;
-        Ok(())
+        (self.hand_on)(Advanced { messages, entries, ..decided });
+        Ok(committed.answer)
     }
 
     fn finish(&mut self, talk: &mut Talk) {
@@ -405,11 +478,7 @@ impl<'a> Turn<'a> {
             "conversation parked: {report}"
         );
         metrics::counter!("conversations_parked_total").increment(1);
-        talk.status = Status::Failed;
-        talk.detail.working_on = None;
-        talk.detail.failure = Some(Failure { number, report: report.to_owned() });
-        self.writes.stop_timers.push(talk.id);
-        self.keep(talk);
+        self.set_aside(talk, report);
         if talk.user != NOBODY {
             self.say(&Outgoing::text(words::failure(number)));
         }
@@ -418,6 +487,15 @@ impl<'a> Turn<'a> {
             html::escape(&talk.flow),
             html::escape(report)
         ));
+    }
+
+    /// Writes down that a conversation cannot go on for now.
+    pub(super) fn set_aside(&mut self, talk: &mut Talk, report: &str) {
+        talk.status = Status::Failed;
+        talk.detail.working_on = None;
+        talk.detail.failure = Some(Failure { number: self.entry.id.0, report: report.to_owned() });
+        self.writes.stop_timers.push(talk.id);
+        self.keep(talk);
     }
 
     /// An entry came to no end, and there is no conversation to park: the person and the office are told.
@@ -464,10 +542,19 @@ impl<'a> Turn<'a> {
         self.writes.messages.push(outbox::New { key, chat: self.chat, call });
     }
 
-    fn journal(&mut self, talk: &mut Talk, step: Step) {
+    pub(super) fn journal(&mut self, talk: &mut Talk, step: Step) {
         Arc::make_mut(&mut talk.journal).push(step);
         self.writes.journal.push(talk.step_row(talk.journal.len() - 1, self.host.clock.now()));
     }
+}
+
+/// Where a conversation stands after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// It goes on.
+    Going,
+    /// It is set aside until more is known.
+    Parked,
 }
 
 /// What follows a stop of a flow.

@@ -81,6 +81,14 @@ pub(super) fn failure(number: i64) -> String {
     )
 }
 
+/// The calm sentence when nobody knows yet whether something was done.
+pub(super) fn in_doubt(number: i64) -> String {
+    format!(
+        "Связь оборвалась на полпути, и пока неясно, дошло ли всё до места. Повторять не нужно: я проверю и напишу.\n\
+         Номер случая: <b>{number}</b>"
+    )
+}
+
 /// One polite warning to somebody who writes too fast.
 pub const TOO_FAST: &str = "Вы пишете быстрее, чем я успеваю читать 🙂 Подождите пару секунд, пожалуйста.";
 

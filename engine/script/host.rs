@@ -3,10 +3,11 @@
 
 mod chat;
 mod data;
+mod outside;
 mod words;
 
 use std::any::TypeId;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use futures::future::BoxFuture;
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc, Shared};
@@ -16,11 +17,12 @@ use super::run;
 use super::value::{self, Html};
 use crate::clock::Timestamp;
 use crate::conversation::Host;
-use crate::store::request::Change;
+use crate::store::change::Change;
 use crate::telegram::{ChatId, UserId};
 
 pub use chat::{Act, Ask};
 pub use data::partner_card;
+pub use outside::{CallError, Done, Intent, Kind, Look, Outside, Written};
 
 /// Who a script works for: known to every call, never passed by the script.
 #[derive(Clone, Debug)]
@@ -54,8 +56,25 @@ pub struct HostFn {
     pub returns: &'static str,
     /// What it does, in one sentence for staff.
     pub help: &'static str,
+    /// A piece of a flow that calls it; it is compiled by a test.
+    pub example: &'static str,
+    /// Who may call it.
+    pub right: Right,
+    /// What is to be known of a call to another service; `None` for what the host does by itself.
+    pub outside: Option<Outside>,
     /// How it is done.
     pub action: Action,
+}
+
+/// Who may call a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Whoever a flow talks with.
+    Everybody,
+    /// Partners, and the office.
+    Partner,
+    /// The office alone.
+    Staff,
 }
 
 /// A parameter or an option of a host function.
@@ -100,7 +119,24 @@ pub enum Action {
     Read(for<'a> fn(&'a Host, Caller, Args) -> BoxFuture<'a, Result<Value, CallError>>),
     /// Changes our own tables; the change and its journal entry are one transaction.
     LocalWrite(fn(&Host, &Caller, &Args) -> Result<Change, CallError>),
+    /// Changes the world; the service drops a repetition with the same key, so in doubt it is repeated.
+    KeyedWrite(Write),
+    /// Changes the world and leaves our mark there, so in doubt somebody can look first.
+    CheckedWrite {
+        /// Looks for what the write with this key has left.
+        look: Looking,
+        /// Writes.
+        write: Write,
+    },
+    /// Changes the world, cannot be checked and must not repeat: in doubt a person decides.
+    Once(Write),
 }
+
+/// The body of a write to the outside.
+pub type Write = for<'a> fn(&'a Host, Caller, Args, Intent) -> BoxFuture<'a, Result<Written, CallError>>;
+
+/// The body of a look for what a write has left.
+pub type Looking = for<'a> fn(&'a Host, Caller, Args, Intent) -> BoxFuture<'a, Result<Look, CallError>>;
 
 impl std::fmt::Debug for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -110,6 +146,9 @@ impl std::fmt::Debug for Action {
             Action::Chat(_) => "Chat",
             Action::Read(_) => "Read",
             Action::LocalWrite(_) => "LocalWrite",
+            Action::KeyedWrite(_) => "KeyedWrite",
+            Action::CheckedWrite { .. } => "CheckedWrite",
+            Action::Once(_) => "Once",
         })
     }
 }
@@ -119,31 +158,16 @@ impl Action {
     pub fn is_step(&self) -> bool {
         !matches!(self, Action::Pure(_))
     }
-}
 
-/// Why the host did not do what a script asked; the script may catch it as a map.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The caller may not do this.
-    #[error("{0}")]
-    Denied(String),
-    /// The arguments make no sense together.
-    #[error("{0}")]
-    Invalid(String),
-    /// The store did not answer; the turn is repeated, the script never sees it.
-    #[error(transparent)]
-    Store(#[from] crate::store::Error),
-}
-
-impl CallError {
-    /// What a `catch` receives.
-    pub fn for_script(&self) -> Value {
-        let kind = match self {
-            CallError::Denied(_) => "denied",
-            CallError::Invalid(_) => "invalid",
-            CallError::Store(_) => "unavailable",
-        };
-        serde_json::json!({ "kind": kind, "service": "host", "message": self.to_string() })
+    /// Whether a call changes something, here or outside.
+    pub fn is_write(&self) -> bool {
+        match self {
+            Action::Pure(_) | Action::Known(_) | Action::Chat(_) | Action::Read(_) => false,
+            Action::LocalWrite(_)
+            | Action::KeyedWrite(_)
+            | Action::CheckedWrite { .. }
+            | Action::Once(_) => true,
+        }
     }
 }
 
@@ -196,6 +220,25 @@ impl Args {
 }
 
 impl HostFn {
+    /// What a declaration leaves unsaid: nothing is taken, everybody may call, nobody outside is asked.
+    pub const PLAIN: HostFn = HostFn {
+        module: "",
+        name: "",
+        params: &[],
+        options: &[],
+        returns: "ничего",
+        help: "",
+        example: "",
+        right: Right::Everybody,
+        outside: None,
+        action: Action::Known(|_, _| Ok(Value::Null)),
+    };
+
+    /// What a scenario is answered for a call to another service; `None` for what the host does by itself.
+    pub fn stand_in(&self, args: &Args) -> Option<Value> {
+        self.outside.as_ref().map(|outside| (outside.stand_in)(args))
+    }
+
     /// The name by which the journal knows the function: `chat.say`, `requests::submit`.
     pub fn full_name(&self) -> String {
         let separator = if self.module == "chat" { "." } else { "::" };
@@ -209,7 +252,7 @@ impl HostFn {
 
     /// What of a call the journal compares on replay: the arguments of writes, and nothing of the rest.
     pub fn fingerprint(&self, args: &Args) -> Option<Value> {
-        matches!(self.action, Action::LocalWrite(_)).then(|| args.to_value())
+        self.action.is_write().then(|| args.to_value())
     }
 
     /// Reads and checks the arguments of a call; the error is a sentence for staff.
@@ -281,11 +324,24 @@ impl Shape {
 
 /// Every function the host offers, in the order of the documentation.
 pub fn all() -> &'static [HostFn] {
-    use std::sync::LazyLock;
-    static ALL: LazyLock<Vec<HostFn>> = LazyLock::new(|| {
-        [chat::functions(), data::functions(), words::functions()].into_iter().flatten().collect()
-    });
-    &ALL
+    WHOLE.get().map_or_else(own, Vec::as_slice)
+}
+
+/// The functions of this package, without those of [`add`].
+pub fn own() -> &'static [HostFn] {
+    static OWN: LazyLock<Vec<HostFn>> = LazyLock::new(declared);
+    &OWN
+}
+
+/// Adds the functions of whoever builds on this package. Once, and before the first set is compiled.
+pub fn add(more: Vec<HostFn>) {
+    WHOLE.get_or_init(|| declared().into_iter().chain(more).collect());
+}
+
+static WHOLE: OnceLock<Vec<HostFn>> = OnceLock::new();
+
+fn declared() -> Vec<HostFn> {
+    [chat::functions(), data::functions(), words::functions()].into_iter().flatten().collect()
 }
 
 /// The names of the host's modules, `chat` left out: it is a value, not a module.

@@ -362,7 +362,11 @@ impl State {
         let step = match &function.action {
             Action::Pure(_) => return Err(Stop::Refused("чистая функция — не шаг".to_owned())),
             Action::Known(know) => journaled(know(&self.caller, &args).map_err(Stop::Refused)?),
-            Action::Read(_) | Action::LocalWrite(_) => {
+            Action::Read(_)
+            | Action::LocalWrite(_)
+            | Action::KeyedWrite(_)
+            | Action::CheckedWrite { .. }
+            | Action::Once(_) => {
                 let work = Work::Call(function, args);
                 return Err(self.stop(End::Pending(Pending {
                     name: name.clone(),

@@ -104,6 +104,18 @@ pub(super) async fn migrate(server: &Server) -> Result<Vec<String>, Error> {
     }
 }
 
+/// Who we are to other services; chosen by chance when a database is used for the first time.
+pub(super) async fn installation(pool: &Pool) -> Result<String, Error> {
+    const CHOOSE: &str = "\
+        insert into installation (one, id) values (1, $1) on conflict do nothing returning id";
+    const FIND: &str = "select id from installation";
+    let chosen = format!("{:08x}", rand::random::<u32>());
+    let made: Vec<(String,)> = pool.rows("choose a name", CHOOSE, &[chosen.as_str().into()]).await?;
+    drop(made);
+    let found: Vec<(String,)> = pool.rows("look for our name", FIND, &[]).await?;
+    Ok(found.into_iter().next().map_or(chosen, |(id,)| id))
+}
+
 async fn apply<O>(migrator: &Migrator, options: &O) -> Result<Vec<String>, Error>
 where
     O: ConnectOptions,

@@ -11,6 +11,7 @@ use super::error::Error;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Arg<'a> {
     Number(i64),
+    MaybeNumber(Option<i64>),
     Text(&'a str),
     MaybeText(Option<&'a str>),
 }
@@ -18,6 +19,12 @@ pub(super) enum Arg<'a> {
 impl From<i64> for Arg<'_> {
     fn from(number: i64) -> Self {
         Arg::Number(number)
+    }
+}
+
+impl From<Option<i64>> for Arg<'_> {
+    fn from(number: Option<i64>) -> Self {
+        Arg::MaybeNumber(number)
     }
 }
 
@@ -68,6 +75,7 @@ macro_rules! bound {
         for arg in $args {
             query = match *arg {
                 Arg::Number(number) => query.bind(number),
+                Arg::MaybeNumber(number) => query.bind(number),
                 Arg::Text(text) => query.bind(text),
                 Arg::MaybeText(text) => query.bind(text),
             };

@@ -9,7 +9,7 @@ use super::lane::{self, Holder};
 use super::outbox::Receipt;
 use super::turn::Prepared;
 use super::{Committed, Error, Json, LaneId, Lease};
-use super::{conversation, inbox, journal, outbox, partner, request, timer};
+use super::{change, conversation, inbox, journal, outbox, partner, timer};
 use crate::clock::Timestamp;
 
 /// A write and whoever waits for it.
@@ -236,10 +236,11 @@ impl Group {
                 effects.push(Vec::new());
                 continue;
             };
-            let effect = request::apply(tx, &local.change, pending.write.at).await?;
-            let mut row = local.row.clone();
-            row.answer = Some(effect.answer.clone());
-            journal.push(&row, pending.write.limits)?;
+            let effect = change::apply(tx, &local.change, pending.write.at).await?;
+            if let Some(row) = &local.row {
+                let row = journal::Row { answer: Some(effect.answer.clone()), ..row.clone() };
+                journal.push(&row, pending.write.limits)?;
+            }
             committed.answer = Some(effect.answer);
             effects.push(effect.events);
         }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::FromRow;
 
+use super::change::Effect;
 use super::database::{Arg, Pool, Tx, words};
 use super::{Error, Json, inbox, partner};
 use crate::clock::Timestamp;
@@ -63,30 +64,6 @@ pub struct Request {
     pub created_at: Timestamp,
 }
 
-/// A change of our own tables that a step makes. The answers below are what the step's journal row keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Makes a request. A registration also makes the person a pending partner.
-    ///
-    /// Answers `{"id":…}`; `{"id":…,"already":true}` with the one that is pending when there is one.
-    Submit(Submission),
-    /// Decides a request; the first decision stands. A registration also makes the partner verified or
-    /// rejected, and the person's lane gets the event `request.approved` or `request.rejected`.
-    ///
-    /// Answers `{"done":true,"decision":"approved","user_id":…}`; `{"done":false,"decision":…,"by":name}`
-    /// to the second; `{"done":false,"unknown":true}` when there is no such request.
-    Decide {
-        /// The request.
-        request: RequestId,
-        /// How it is decided.
-        decision: Decision,
-        /// By whom.
-        by: UserId,
-        /// Their name, told to whoever decides second.
-        by_name: String,
-    },
-}
-
 /// A request to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submission {
@@ -114,13 +91,6 @@ pub enum Decision {
         /// What the person is told.
         reason: String,
     },
-}
-
-/// What a change answers, and the entries it brings about.
-#[derive(Debug)]
-pub(super) struct Effect {
-    pub answer: Json,
-    pub events: Vec<inbox::New>,
 }
 
 /// A request as it is read.
@@ -159,16 +129,6 @@ impl TryFrom<Stored> for Request {
     }
 }
 
-/// Makes a change within a turn's transaction.
-pub(super) async fn apply(tx: &mut Tx, change: &Change, now: Timestamp) -> Result<Effect, Error> {
-    match change {
-        Change::Submit(submission) => submit(tx, submission, now).await,
-        Change::Decide { request, decision, by, by_name } => {
-            decide(tx, *request, decision, (*by, by_name), now).await
-        }
-    }
-}
-
 /// A request by its number.
 pub(super) async fn by_id(pool: &Pool, id: RequestId) -> Result<Option<Request>, Error> {
     const SQL: &str = "\
@@ -204,7 +164,7 @@ pub(super) async fn pending(pool: &Pool, limit: u32) -> Result<Vec<Request>, Err
 }
 
 /// Makes a request, unless the person has one pending.
-async fn submit(tx: &mut Tx, submission: &Submission, now: Timestamp) -> Result<Effect, Error> {
+pub(super) async fn submit(tx: &mut Tx, submission: &Submission, now: Timestamp) -> Result<Effect, Error> {
     const INSERT: &str = "\
         insert into request (kind, user_id, chat_id, body, status, created_at)
         values ($1, $2, $3, $4, 'pending', $5)
@@ -228,7 +188,7 @@ async fn submit(tx: &mut Tx, submission: &Submission, now: Timestamp) -> Result<
 }
 
 /// Decides a request, if it is the first to.
-async fn decide(
+pub(super) async fn decide(
     tx: &mut Tx,
     id: RequestId,
     decision: &Decision,

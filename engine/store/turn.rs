@@ -3,7 +3,7 @@
 use super::conversation::{self, ConversationId};
 use super::database::Rows;
 use super::journal::{self, StepNo};
-use super::request::Change;
+use super::change::Change;
 use super::{Error, Json, Lease, inbox, outbox, timer};
 use crate::clock::Timestamp;
 
@@ -68,8 +68,8 @@ pub enum Reach {
 /// A change of our own tables and the journal row that tells of it: one transaction.
 #[derive(Clone, Debug)]
 pub struct Local {
-    /// The step; whatever answer it has is replaced by the change's.
-    pub row: journal::Row,
+    /// The step; whatever answer it has is replaced by the change's. None for a change that no script asked for.
+    pub row: Option<journal::Row>,
     /// The change.
     pub change: Change,
 }

@@ -10,7 +10,8 @@ use borodach::store::housekeeping::Retention;
 use borodach::store::inbox::{self, EntryId};
 use borodach::store::journal::{self, StepNo};
 use borodach::store::partner::{Profile, Role};
-use borodach::store::request::{Change, Decision, Kind, RequestId, Submission};
+use borodach::store::change::Change;
+use borodach::store::request::{Decision, Kind, RequestId, Submission};
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{
     ConversationId, CrashHook, CrashPoint, DatabaseUrl, Error, Json, LaneId, Lease, Local, Settings, Store,
@@ -658,7 +659,7 @@ async fn begin(store: &Store, chat: i64) -> Lease {
 
 /// Makes a change as one step and returns its answer and the entries it brought about.
 async fn change(store: &Store, lease: Lease, no: u32, change: Change) -> (Value, Vec<inbox::Entry>) {
-    let local = Some(Local { row: step(1, no, None), change });
+    let local = Some(Local { row: Some(step(1, no, None)), change });
     let committed = store.commit(Turn { local, ..Turn::new(lease) }).await.unwrap();
     (committed.answer.unwrap().read().unwrap(), committed.entries)
 }

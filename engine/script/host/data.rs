@@ -3,10 +3,11 @@
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
-use super::{Action, Args, CallError, Caller, HostFn, Param, Shape};
+use super::{Action, Args, CallError, Caller, HostFn, Param, Right, Shape};
 use crate::conversation::Host;
+use crate::store::change::Change;
 use crate::store::partner::{Partner, Profile, Role, Salon};
-use crate::store::request::{Change, Decision, Kind, Request, RequestId, Submission};
+use crate::store::request::{Decision, Kind, Request, RequestId, Submission};
 use crate::telegram::UserId;
 
 const REQUEST: Param = Param { name: "заявка", shape: Shape::Int, help: "номер заявки" };
@@ -17,30 +18,29 @@ pub(super) fn functions() -> Vec<HostFn> {
         HostFn {
             module: "partner",
             name: "current",
-            params: &[],
-            options: &[],
             returns: "карта: status, name, phone, role, position, shops, … — на этот момент",
             help: "Свежие данные о собеседнике; partner в start — какими они были в начале.",
             action: Action::Read(|host, caller, _| {
                 async move { Ok(partner_card(&caller, host.store().partner(caller.user).await?.as_ref())) }
                     .boxed()
             }),
+            ..HostFn::PLAIN
         },
         HostFn {
             module: "partners",
             name: "get",
             params: &[Param { name: "кто", shape: Shape::Int, help: "id человека в Telegram" }],
-            options: &[],
             returns: "карта, как у partner::current, или ()",
             help: "Данные о другом человеке; только для офиса.",
-            action: Action::Read(|host, caller, args| {
+            right: Right::Staff,
+            action: Action::Read(|host, _, args| {
                 async move {
-                    staff_only(&caller)?;
                     let found = host.store().partner(UserId(args.int(0))).await?;
                     Ok(found.as_ref().map_or(Value::Null, card))
                 }
                 .boxed()
             }),
+            ..HostFn::PLAIN
         },
         HostFn {
             module: "requests",
@@ -50,16 +50,14 @@ pub(super) fn functions() -> Vec<HostFn> {
                 shape: Shape::Map,
                 help: "name, phone, role (owner или employee), position, shops",
             }],
-            options: &[],
             returns: "#{ id } и already: true, если заявка уже ждёт",
             help: "Отправляет заявку на регистрацию; в чат офиса уходит событие request.submitted.",
             action: Action::LocalWrite(submit),
+            ..HostFn::PLAIN
         },
         HostFn {
             module: "requests",
             name: "mine",
-            params: &[],
-            options: &[],
             returns: "карта последней заявки или ()",
             help: "Последняя заявка собеседника.",
             action: Action::Read(|host, caller, _| {
@@ -69,12 +67,12 @@ pub(super) fn functions() -> Vec<HostFn> {
                 }
                 .boxed()
             }),
+            ..HostFn::PLAIN
         },
         HostFn {
             module: "requests",
             name: "get",
             params: &[REQUEST],
-            options: &[],
             returns: "карта: id, status, name, phone, shops, reason, decided_by, … или ()",
             help: "Заявка по номеру; чужие видит только офис.",
             action: Action::Read(|host, caller, args| {
@@ -85,15 +83,17 @@ pub(super) fn functions() -> Vec<HostFn> {
                 }
                 .boxed()
             }),
+            ..HostFn::PLAIN
         },
         HostFn {
             module: "requests",
             name: "approve",
             params: &[REQUEST],
-            options: &[],
             returns: "#{ done: true } или #{ done: false, decision, by }: другой успел раньше",
             help: "Одобряет заявку; только для офиса. Человеку уходит событие request.approved.",
-            action: Action::LocalWrite(|host, caller, args| decide(host, caller, args, Decision::Approve)),
+            right: Right::Staff,
+            action: Action::LocalWrite(|_, caller, args| Ok(decide(caller, caller, args, Decision::Approve))),
+            ..HostFn::PLAIN
         },
         HostFn {
             module: "requests",
@@ -104,23 +104,16 @@ pub(super) fn functions() -> Vec<HostFn> {
                     name: "причина", shape: Shape::Text, help: "её увидит человек"
                 },
             ],
-            options: &[],
             returns: "как у approve",
             help: "Отклоняет заявку; только для офиса. Человеку уходит событие request.rejected.",
-            action: Action::LocalWrite(|host, caller, args| {
+            right: Right::Staff,
+            action: Action::LocalWrite(|_, caller, args| {
                 let reason = crate::telegram::html::plain(&args.html(1));
-                decide(host, caller, args, Decision::Reject { reason })
+                Ok(decide(caller, args, Decision::Reject { reason }))
             }),
+            ..HostFn::PLAIN
         },
     ]
-}
-
-fn staff_only(caller: &Caller) -> Result<(), CallError> {
-    if caller.is_staff {
-        Ok(())
-    } else {
-        Err(CallError::Denied("это может только офис".to_owned()))
-    }
 }
 
 fn submit(host: &Host, caller: &Caller, args: &Args) -> Result<Change, CallError> {
@@ -155,14 +148,13 @@ fn submit(host: &Host, caller: &Caller, args: &Args) -> Result<Change, CallError
     }))
 }
 
-fn decide(_: &Host, caller: &Caller, args: &Args, decision: Decision) -> Result<Change, CallError> {
-    staff_only(caller)?;
-    Ok(Change::Decide {
+fn decide(caller: &Caller, args: &Args, decision: Decision) -> Change {
+    Change::Decide {
         request: RequestId(args.int(0)),
         decision,
         by: caller.user,
         by_name: caller.name.to_string(),
-    })
+    }
 }
 
 /// What a flow sees of the person it talks with; somebody unknown is a guest.

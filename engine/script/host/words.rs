@@ -67,11 +67,10 @@ pub(super) fn functions() -> Vec<HostFn> {
         HostFn {
             module: "time",
             name: "now",
-            params: &[],
-            options: &[],
             returns: "миллисекунды",
             help: "Который сейчас момент; при повторе тот же.",
             action: Action::Known(|caller, _| Ok(json!(caller.now.0))),
+            ..HostFn::PLAIN
         },
         pure(
             "time",
@@ -85,10 +84,10 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "log",
             name: "info",
             params: &[TEXT],
-            options: &[],
             returns: "ничего",
             help: "Пишет строку в журнал сервера (не человеку).",
             action: Action::Known(|caller, args| Ok(log_info(caller, args))),
+            ..HostFn::PLAIN
         },
     ]
 }
@@ -101,7 +100,7 @@ const fn pure(
     help: &'static str,
     compute: fn(&Args) -> Result<Dynamic, String>,
 ) -> HostFn {
-    HostFn { module, name, params, options: &[], returns, help, action: Action::Pure(compute) }
+    HostFn { module, name, params, returns, help, action: Action::Pure(compute), ..HostFn::PLAIN }
 }
 
 fn plural(args: &Args) -> Dynamic {

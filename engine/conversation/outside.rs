@@ -1,0 +1,361 @@
+//! Calls to other services in the middle of a turn. What was said before leaves before; a write's intent is on disk
+//! before it is sent, and its result as soon as it is known. In doubt each class has its own way to the truth.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::deed::NOBODY;
+use super::talk::{Talk, Writing, step_no};
+use super::turn::{Stand, Turn};
+use super::words;
+use crate::clock::Timestamp;
+use crate::script::host::{Action, Args, CallError, Done, HostFn, Intent, Kind, Look, Outside, Write, Written};
+use crate::script::{Step, thrown};
+use crate::store::doubt::{self, Decision};
+use crate::store::{self, Json, Local, change::Change, timer};
+use crate::telegram::Outgoing;
+
+/// How long a look for what became of a write may be put off at most.
+const LONGEST_WAIT: Duration = Duration::from_mins(30);
+
+impl Turn<'_> {
+    /// Lets what is said so far leave, before something that may take its time.
+    pub async fn speak_first(&mut self, talk: &mut Talk) -> Result<(), store::Error> {
+        if !self.writes.messages.is_empty() || !self.advanced.effects.is_empty() {
+            self.commit_amid(talk).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a call as long as its declaration allows; the turn's own time stands still meanwhile.
+    pub async fn within<T>(
+        &self,
+        outside: &Outside,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        self.deadline.put_off(outside.timeout);
+        let elapsed = tokio::time::timeout(outside.timeout, call).await;
+        elapsed.unwrap_or_else(|_elapsed| Err(CallError::overdue(outside)))
+    }
+
+    /// Does a write to the outside, or finds out what became of the one that is intended.
+    pub async fn write(
+        &mut self,
+        talk: &mut Talk,
+        step: Step,
+        function: &'static HostFn,
+        args: &Args,
+    ) -> Result<Stand, store::Error> {
+        let Some(call) = Call::of(function, args) else {
+            self.park(talk, &format!("{}: {} is declared without what it needs outside", step.site, step.name));
+            return Ok(Stand::Parked);
+        };
+        match &talk.intent {
+            Some(intent) if intent.request != step.request => {
+                let report = format!("{}: {} was intended with other arguments", step.site, step.name);
+                self.park(talk, &report);
+                Ok(Stand::Parked)
+            }
+            Some(_) => self.find_out(talk, &call).await,
+            None => {
+                talk.intent = Some(step);
+                match self.send(talk, &call).await? {
+                    Err(CallError::InDoubt { message, .. }) => {
+                        tracing::warn!(write.key = %self.key(talk), "{} is in doubt: {message}", call.name());
+                        self.find_out(talk, &call).await
+                    }
+                    result => self.record(talk, &call, result).await,
+                }
+            }
+        }
+    }
+
+    /// The name of the intended write for ever.
+    fn key(&self, talk: &Talk) -> String {
+        format!("{}-{}{}", self.host.store().installation(), talk.key_prefix(), talk.journal.len())
+    }
+
+    fn intent(&self, talk: &Talk) -> Intent {
+        let since = talk.detail.writing.as_ref().map_or_else(|| self.host.clock.now(), |writing| writing.since);
+        Intent { key: self.key(talk), since }
+    }
+
+    /// Writes the intent down and sends the write.
+    async fn send(
+        &mut self,
+        talk: &mut Talk,
+        call: &Call<'_>,
+    ) -> Result<Result<Written, CallError>, store::Error> {
+        let now = self.host.clock.now();
+        match &mut talk.detail.writing {
+            Some(writing) => writing.sent_at = now,
+            none => *none = Some(Writing::sent(now)),
+        }
+        self.writes.journal.extend(talk.intent_row(now));
+        self.commit_amid(talk).await?;
+        let caller = self.caller(&talk.detail.person);
+        let write = (call.write)(self.host, caller, call.args.clone(), self.intent(talk));
+        match self.within(call.outside, write).await {
+            Err(CallError::Store(error)) => Err(error),
+            result => Ok(result),
+        }
+    }
+
+    /// Writes down what came of the write, at once: from now on it is not in doubt.
+    async fn record(
+        &mut self,
+        talk: &mut Talk,
+        call: &Call<'_>,
+        result: Result<Written, CallError>,
+    ) -> Result<Stand, store::Error> {
+        let (value, change) = match result {
+            Ok(Written { value, change }) => (Ok(value), change),
+            Err(error) => (Err(error), None),
+        };
+        if let Err(error) = &value {
+            tracing::warn!(write.key = %self.key(talk), "{} is not done: {error}", call.name());
+        }
+        let answer = self.answer_of(call.name(), value)?;
+        self.conclude(talk, answer, change).await
+    }
+
+    /// The intended step gets its answer, and the flow goes on.
+    async fn conclude(
+        &mut self,
+        talk: &mut Talk,
+        answer: Value,
+        change: Option<Change>,
+    ) -> Result<Stand, store::Error> {
+        let Some(intent) = talk.intent.take() else { return Ok(Stand::Going) };
+        let writing = talk.detail.writing.take();
+        talk.detail.failure = None;
+        if writing.as_ref().is_some_and(|writing| writing.waits > 0) {
+            self.writes.stop_timers.push(talk.id);
+        }
+        self.journal(talk, Step { answer, ..intent });
+        self.writes.local = change.map(|change| Local { row: None, change });
+        self.commit_amid(talk).await?;
+        if writing.is_some_and(|writing| writing.is_asked && writing.decision.is_none()) {
+            self.tell_staff("👌 Вопрос о незавершённой записи решился сам, кнопки под ним больше не нужны.");
+            self.writes.local = Some(Local { row: None, change: Change::Close(talk.id) });
+            self.commit_amid(talk).await?;
+        }
+        Ok(Stand::Going)
+    }
+
+    /// Finds out what became of a write whose answer is lost: by its class, or by the office's word.
+    async fn find_out(&mut self, talk: &mut Talk, call: &Call<'_>) -> Result<Stand, store::Error> {
+        let decision = talk.detail.writing.as_ref().and_then(|writing| writing.decision.clone());
+        match decision {
+            Some(Decision::Done { number }) => {
+                return self.conclude(talk, call.done(number), None).await;
+            }
+            Some(Decision::GiveUp) => {
+                let message = "сотрудник решил, что этого делать не нужно".to_owned();
+                let (kind, service) = (Kind::Rejected, call.outside.service);
+                let error = CallError::Failed { kind, service, message, retry_after: None };
+                return self.conclude(talk, thrown(&error.for_script()), None).await;
+            }
+            Some(Decision::Again) => {
+                if let Some(writing) = &mut talk.detail.writing {
+                    (writing.decision, writing.is_asked, writing.waits) = (None, false, 0);
+                }
+                return self.once_more(talk, call).await;
+            }
+            None => {}
+        }
+        match &call.function.action {
+            Action::KeyedWrite(_) => self.once_more(talk, call).await,
+            Action::CheckedWrite { look, .. } => {
+                let caller = self.caller(&talk.detail.person);
+                let look = look(self.host, caller, call.args.clone(), self.intent(talk));
+                match self.within(call.outside, look).await {
+                    Ok(Look::Done(written)) => self.record(talk, call, Ok(written)).await,
+                    Ok(Look::NotDone) if self.is_settled(talk, call) => self.once_more(talk, call).await,
+                    Ok(Look::NotDone) => Ok(self.wait(talk, call, "the service may still be at work on it")),
+                    Ok(Look::Unknown) => Ok(self.ask_office(talk, call, "the service cannot tell")),
+                    Err(CallError::Store(error)) => Err(error),
+                    Err(error) => Ok(self.wait(talk, call, &error.to_string())),
+                }
+            }
+            _ => Ok(self.ask_office(talk, call, "it cannot be checked")),
+        }
+    }
+
+    /// Sends the write again. It was promised to the person, so only the service's clear word ends it.
+    async fn once_more(&mut self, talk: &mut Talk, call: &Call<'_>) -> Result<Stand, store::Error> {
+        metrics::counter!("writes_repeated_total", "function" => call.name().to_owned()).increment(1);
+        let error = match self.send(talk, call).await? {
+            Ok(written) => return self.record(talk, call, Ok(written)).await,
+            Err(error) => error,
+        };
+        match error.kind() {
+            Kind::Rejected | Kind::NotFound | Kind::Invalid => self.record(talk, call, Err(error)).await,
+            Kind::Unavailable | Kind::Denied | Kind::Limit
+                if matches!(call.function.action, Action::Once(_)) =>
+            {
+                match error {
+                    CallError::InDoubt { message, .. } => Ok(self.ask_office(talk, call, &message)),
+                    error => self.record(talk, call, Err(error)).await,
+                }
+            }
+            Kind::Unavailable | Kind::Denied | Kind::Limit => Ok(self.wait(talk, call, &error.to_string())),
+        }
+    }
+
+    /// When the service cannot be at work any more on what was sent last.
+    fn settled_at(&self, talk: &Talk, call: &Call<'_>) -> Timestamp {
+        let sent_at = talk.detail.writing.as_ref().map_or_else(|| self.host.clock.now(), |writing| writing.sent_at);
+        sent_at + call.outside.timeout + self.host.settings.doubt_settles
+    }
+
+    fn is_settled(&self, talk: &Talk, call: &Call<'_>) -> bool {
+        self.settled_at(talk, call) <= self.host.clock.now()
+    }
+
+    /// Sets the conversation aside and looks again later; the office is asked when that has gone on for long.
+    fn wait(&mut self, talk: &mut Talk, call: &Call<'_>, why: &str) -> Stand {
+        let host = self.host;
+        let (now, settings) = (host.clock.now(), &host.settings);
+        let Some(writing) = &talk.detail.writing else { return Stand::Parked };
+        let step = settings.doubt_settles.max(Duration::from_millis(1));
+        let later = now + step.saturating_mul(1 << writing.waits.min(10)).min(LONGEST_WAIT.max(step));
+        let is_long = writing.since + settings.doubt_asks <= now;
+        let next = later.max(self.settled_at(talk, call));
+        let is_news = self.suspend(talk, call, why);
+        if is_news {
+            self.calm(talk);
+        }
+        self.look_at(talk, next);
+        if is_long {
+            self.ask(talk, call);
+        }
+        Stand::Parked
+    }
+
+    /// Sets the conversation aside until the office decides.
+    fn ask_office(&mut self, talk: &mut Talk, call: &Call<'_>, why: &str) -> Stand {
+        if self.suspend(talk, call, why) {
+            self.calm(talk);
+        }
+        self.ask(talk, call);
+        Stand::Parked
+    }
+
+    /// Parks the conversation in doubt; tells whether it was not so before.
+    fn suspend(&mut self, talk: &mut Talk, call: &Call<'_>, why: &str) -> bool {
+        let report = format!("{} is in doubt: {why}", call.name());
+        tracing::warn!(
+            case.number = self.entry.id.0, conversation.id = talk.id.0, write.key = %self.key(talk), "{report}"
+        );
+        metrics::counter!("writes_in_doubt_total", "function" => call.name().to_owned()).increment(1);
+        let number = talk.detail.failure.as_ref().map(|failure| failure.number);
+        self.set_aside(talk, &report);
+        if let (Some(number), Some(failure)) = (number, &mut talk.detail.failure) {
+            failure.number = number; // The person was told this one.
+        }
+        let Some(writing) = &mut talk.detail.writing else { return false };
+        writing.waits += 1;
+        let is_news = writing.waits == 1;
+        self.keep(talk);
+        is_news
+    }
+
+    /// Tells the person that something is not certain yet, and that they need do nothing.
+    fn calm(&mut self, talk: &Talk) {
+        if talk.user != NOBODY {
+            self.say(&Outgoing::text(words::in_doubt(self.entry.id.0)));
+        }
+    }
+
+    /// Promises to look again.
+    fn look_at(&mut self, talk: &Talk, fire_at: Timestamp) {
+        self.writes.timers.push(timer::New {
+            conversation: talk.id,
+            step: step_no(talk.journal.len()),
+            kind: timer::Kind::Limit,
+            lane: self.entry.lane,
+            user: talk.user,
+            fire_at,
+        });
+        self.advanced.has_timers = true;
+    }
+
+    /// Asks the office what became of the write, once.
+    fn ask(&mut self, talk: &mut Talk, call: &Call<'_>) {
+        let number = talk.detail.failure.as_ref().map_or(self.entry.id.0, |failure| failure.number);
+        let Some(writing) = talk.detail.writing.as_mut().filter(|writing| !writing.is_asked) else { return };
+        let Some(staff) = self.host.staff_chat() else {
+            tracing::error!(case.number = number, "nobody can be asked: telegram.staff_chat is not set");
+            return;
+        };
+        writing.is_asked = true;
+        let request = talk.intent.as_ref().and_then(|intent| intent.request.clone()).unwrap_or_default();
+        let change = Change::Ask(doubt::New {
+            conversation: talk.id,
+            lane: self.entry.lane,
+            name: call.name().to_owned(),
+            wants: call.wants().map(str::to_owned),
+            request: Json::from(request),
+            number,
+            person: talk.detail.person.name.clone(),
+            staff,
+        });
+        self.writes.local = Some(Local { row: None, change });
+        self.keep(talk);
+    }
+
+    /// The turn that was in the middle of a write came to no end: it is found out a little later.
+    pub fn put_off(&mut self, talk: &mut Talk, why: &str) {
+        let next = self.host.clock.now() + self.host.settings.doubt_settles;
+        self.set_aside(talk, &format!("a write is in doubt: {why}"));
+        if let Some(writing) = &mut talk.detail.writing {
+            writing.waits += 1;
+        }
+        self.keep(talk);
+        self.calm(talk);
+        self.look_at(talk, next);
+    }
+}
+
+/// One call of a write.
+struct Call<'a> {
+    function: &'static HostFn,
+    name: String,
+    outside: &'static Outside,
+    write: Write,
+    args: &'a Args,
+}
+
+impl Call<'_> {
+    fn of<'a>(function: &'static HostFn, args: &'a Args) -> Option<Call<'a>> {
+        let (Action::KeyedWrite(write) | Action::CheckedWrite { write, .. } | Action::Once(write)) =
+            &function.action
+        else {
+            return None;
+        };
+        let outside = function.outside.as_ref()?;
+        Some(Call { function, name: function.full_name(), outside, write: *write, args })
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the script gets when a person says that it is done.
+    fn done(&self, number: Option<i64>) -> Value {
+        match (self.outside.done, number) {
+            (Done::Number { result, .. }, Some(number)) => result(self.args, number),
+            (Done::Number { .. } | Done::Plain, _) => Value::Bool(true),
+        }
+    }
+
+    /// The number that goes with "done", in words for the office.
+    fn wants(&self) -> Option<&'static str> {
+        match self.outside.done {
+            Done::Plain => None,
+            Done::Number { what, .. } => Some(what),
+        }
+    }
+}

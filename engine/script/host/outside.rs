@@ -1,0 +1,179 @@
+//! Calls to the world outside: what a declaration says of them, how a write is known again, why one fails.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Args;
+use crate::clock::Timestamp;
+use crate::store::{self, change::Change};
+
+/// What a declaration says of a call to another service.
+#[derive(Clone, Copy, Debug)]
+pub struct Outside {
+    /// The service: `bitrix24`, `yclients`, `telegram`.
+    pub service: &'static str,
+    /// The right our token needs there, in the service's own word; empty when any token will do.
+    pub scope: &'static str,
+    /// How long one call may take, with everything the service's client does to get through.
+    pub timeout: Duration,
+    /// How old an answer may be, for one that is kept; `None` asks anew each time.
+    pub fresh: Option<Duration>,
+    /// What a scenario is answered that says nothing of the call.
+    pub stand_in: fn(&Args) -> Value,
+    /// What a write returns when a person says that it is done.
+    pub done: Done,
+}
+
+/// What a write returns when a person, and not the service, says that it is done.
+#[derive(Clone, Copy, Debug)]
+pub enum Done {
+    /// `true`.
+    Plain,
+    /// Something that needs the number it has there.
+    Number {
+        /// What the number is of, as the person is asked for it.
+        what: &'static str,
+        /// The result.
+        result: fn(&Args, i64) -> Value,
+    },
+}
+
+/// A write decided and written down: whoever repeats it has the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The name of the write for ever: `installation-conversation-epoch-step`.
+    pub key: String,
+    /// When it was sent for the first time.
+    pub since: Timestamp,
+}
+
+/// What came of a write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// What the script is given.
+    pub value: Value,
+    /// A change of our own tables that belongs to it: both are written in one transaction.
+    pub change: Option<Change>,
+}
+
+impl From<Value> for Written {
+    fn from(value: Value) -> Written {
+        Written { value, change: None }
+    }
+}
+
+/// What was found of a write that may have been done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// It is done, and this is what it would have returned.
+    Done(Written),
+    /// It is not there. The host believes it once the service cannot be at work on it any more.
+    NotDone,
+    /// Nothing can be found out.
+    Unknown,
+}
+
+/// What went wrong outside, as scripts tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No answer, or none that can be used.
+    Unavailable,
+    /// The service will not have it.
+    Rejected,
+    /// What was asked about is not there.
+    NotFound,
+    /// Somebody lacks a right: the caller here, or our token there.
+    Denied,
+    /// Too much at once; `retry_after` says when there is room.
+    Limit,
+    /// The arguments make no sense.
+    Invalid,
+}
+
+impl Kind {
+    /// The kind as scripts read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Unavailable => "unavailable",
+            Kind::Rejected => "rejected",
+            Kind::NotFound => "not_found",
+            Kind::Denied => "denied",
+            Kind::Limit => "limit",
+            Kind::Invalid => "invalid",
+        }
+    }
+}
+
+/// Why the host did not do what a script asked; the script may catch it as a map.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The caller may not do this.
+    #[error("{0}")]
+    Denied(String),
+    /// The arguments make no sense together.
+    #[error("{0}")]
+    Invalid(String),
+    /// A service did not do it, and surely so.
+    #[error("{message}")]
+    Failed {
+        /// What went wrong.
+        kind: Kind,
+        /// Whose word it is.
+        service: &'static str,
+        /// What happened, for the log and for staff.
+        message: String,
+        /// When it makes sense to ask again, if the service said so.
+        retry_after: Option<Duration>,
+    },
+    /// A service may or may not have done it. For a read that is as good as no answer.
+    #[error("{message}")]
+    InDoubt {
+        /// Whose answer is lost.
+        service: &'static str,
+        /// What happened.
+        message: String,
+    },
+    /// The store did not answer; the turn is repeated, the script never sees it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl CallError {
+    /// A service that is not set up here.
+    pub fn not_configured(service: &'static str) -> CallError {
+        let message = format!("сервис {service} в этом боте не настроен");
+        CallError::Failed { kind: Kind::Unavailable, service, message, retry_after: None }
+    }
+
+    /// A call that took longer than its declaration allows.
+    pub fn overdue(outside: &Outside) -> CallError {
+        let message = format!("{} не ответил за {} с", outside.service, outside.timeout.as_secs());
+        CallError::InDoubt { service: outside.service, message }
+    }
+
+    /// What it is to a script.
+    pub fn kind(&self) -> Kind {
+        match self {
+            CallError::Denied(_) => Kind::Denied,
+            CallError::Invalid(_) => Kind::Invalid,
+            CallError::Failed { kind, .. } => *kind,
+            CallError::InDoubt { .. } | CallError::Store(_) => Kind::Unavailable,
+        }
+    }
+
+    /// What a `catch` receives: `#{ kind, service, message, retry_after }`, the last in seconds or `()`.
+    pub fn for_script(&self) -> Value {
+        let (service, retry_after) = match self {
+            CallError::Denied(_) | CallError::Invalid(_) | CallError::Store(_) => ("host", None),
+            CallError::Failed { service, retry_after, .. } => (*service, *retry_after),
+            CallError::InDoubt { service, .. } => (*service, None),
+        };
+        json!({
+            "kind": self.kind().word(),
+            "service": service,
+            "message": self.to_string(),
+            "retry_after": retry_after.map(|span| span.as_secs().max(1)),
+        })
+    }
+}

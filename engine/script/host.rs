@@ -3,6 +3,7 @@
 
 mod chat;
 mod data;
+mod doubts;
 mod outside;
 mod words;
 
@@ -341,7 +342,7 @@ pub fn add(more: Vec<HostFn>) {
 static WHOLE: OnceLock<Vec<HostFn>> = OnceLock::new();
 
 fn declared() -> Vec<HostFn> {
-    [chat::functions(), data::functions(), words::functions()].into_iter().flatten().collect()
+    [chat::functions(), data::functions(), doubts::functions(), words::functions()].into_iter().flatten().collect()
 }
 
 /// The names of the host's modules, `chat` left out: it is a value, not a module.

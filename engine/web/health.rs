@@ -12,6 +12,7 @@ use teloxide::payloads::GetMe;
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
 use crate::script::Scripts;
+use crate::store::doubt::Doubt;
 use crate::telegram::{Client, Request};
 
 /// Looks at the parts of the bot.
@@ -53,8 +54,13 @@ impl Health {
     /// Everything, as `/health` gives it.
     pub async fn report(&self) -> Value {
         let store = self.lanes.host().store();
-        let (database, telegram, queues, running) =
-            tokio::join!(part(store.ping()), self.telegram(), store.health(), store.running_by_set());
+        let (database, telegram, queues, running, doubts) = tokio::join!(
+            part(store.ping()),
+            self.telegram(),
+            store.health(),
+            store.running_by_set(),
+            store.open_doubts()
+        );
         let now = self.lanes.host().clock().now();
         let delay =
             queues.as_ref().ok().and_then(|queues| queues.oldest_message).map(|oldest| now.since(oldest));
@@ -68,6 +74,7 @@ impl Health {
             "status": if parked > 0 { "degraded" } else { "ok" },
             "awaiting": running.map_or(0, |by_set| by_set.values().sum::<u64>()),
             "parked": parked,
+            "in_doubt": doubts.map_or_else(|_| Vec::new(), |doubts| doubts.iter().map(doubt).collect()),
             "open_entries": queues.as_ref().map_or(0, |queues| queues.open_entries),
             "busy_lanes": self.lanes.busy(),
         });
@@ -132,6 +139,14 @@ impl Health {
             "refused": refused.map(|refusal| json!({ "at": refusal.at, "report": refusal.report })),
         })
     }
+}
+
+/// A write to the outside that waits for the office's word.
+fn doubt(doubt: &Doubt) -> Value {
+    json!({
+        "id": doubt.id, "name": doubt.name, "case": doubt.number,
+        "conversation": doubt.conversation, "since": doubt.opened_at,
+    })
 }
 
 /// The state of a part that is asked for a sign of life.

@@ -8,6 +8,7 @@ mod doubts;
 mod instances;
 mod outages;
 mod process;
+mod writes;
 
 use std::path::Path;
 use std::pin::pin;

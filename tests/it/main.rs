@@ -16,6 +16,8 @@ mod sandbox_telegram;
 mod scripts;
 mod store;
 mod telegram_html;
+mod trial;
+mod writes;
 
 /// Installs the TLS provider that every HTTP client of the process uses, and a log that is shown with failures, once.
 pub fn crypto() {

@@ -229,7 +229,7 @@ impl Turn<'_> {
         }
         self.look_at(talk, next);
         if is_long {
-            self.ask(talk, call);
+            self.question(talk, call);
         }
         Stand::Parked
     }
@@ -239,7 +239,7 @@ impl Turn<'_> {
         if self.suspend(talk, call, why) {
             self.calm(talk);
         }
-        self.ask(talk, call);
+        self.question(talk, call);
         Stand::Parked
     }
 
@@ -283,7 +283,7 @@ impl Turn<'_> {
     }
 
     /// Asks the office what became of the write, once.
-    fn ask(&mut self, talk: &mut Talk, call: &Call<'_>) {
+    fn question(&mut self, talk: &mut Talk, call: &Call<'_>) {
         let number = talk.detail.failure.as_ref().map_or(self.entry.id.0, |failure| failure.number);
         let Some(writing) = talk.detail.writing.as_mut().filter(|writing| !writing.is_asked) else { return };
         let Some(staff) = self.host.staff_chat() else {

@@ -92,7 +92,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             returns: "#{ done: true } или #{ done: false, decision, by }: другой успел раньше",
             help: "Одобряет заявку; только для офиса. Человеку уходит событие request.approved.",
             right: Right::Staff,
-            action: Action::LocalWrite(|_, caller, args| Ok(decide(caller, caller, args, Decision::Approve))),
+            action: Action::LocalWrite(|_, caller, args| Ok(decide(caller, args, Decision::Approve))),
             ..HostFn::PLAIN
         },
         HostFn {

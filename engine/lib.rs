@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod conversation;
+pub mod http;
 pub mod intake;
 pub mod lanes;
 pub mod outbox;

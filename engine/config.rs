@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use env::Env;
 pub use findings::{Finding, Severity};
 pub use sections::{
-    Admin, Bitrix24, Conversations, Database, DeliveryLimits, Department, Environment, Http, Log, LogFormat,
+    Admin, Bitrix24, Bitrix24Limits, Conversations, Database, DeliveryLimits, Department, Environment, Http, Log, LogFormat,
     LogLevel, Mode, Retention, ScriptLimits, Scripts, Shutdown, Spam, Telegram, Watch, Yclients,
 };
 pub use setting::{Limit, Setting, Size};
@@ -49,6 +49,9 @@ pub struct Config {
     /// How long finished things are kept.
     #[serde(deserialize_with = "yaml::section")]
     pub retention: Retention,
+    /// How the bot talks to the head office's Bitrix24.
+    #[serde(deserialize_with = "yaml::section")]
+    pub bitrix24: Bitrix24,
     /// The bot's own HTTP door.
     #[serde(deserialize_with = "yaml::section")]
     pub http: Http,
@@ -64,9 +67,6 @@ pub struct Config {
     /// The departments partners choose from, in the order of the buttons.
     pub departments: Vec<Department>,
 
-    /// The head office's Bitrix24.
-    #[serde(skip)]
-    pub bitrix24: Bitrix24,
     /// The barbershops' `YClients`.
     #[serde(skip)]
     pub yclients: Yclients,
@@ -136,6 +136,7 @@ impl Default for Config {
             scripts: Scripts::default(),
             conversations: Conversations::default(),
             retention: Retention::default(),
+            bitrix24: Bitrix24::default(),
             http: Http::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
@@ -145,7 +146,6 @@ impl Default for Config {
                 Department::new("marketing", "📢 Маркетинг"),
                 Department::new("design", "🎨 Дизайн"),
             ],
-            bitrix24: Bitrix24::default(),
             yclients: Yclients::default(),
             redis_url: None,
             sentry_dsn: None,

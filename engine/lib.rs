@@ -3,6 +3,7 @@
 //! The modules, in reading order: an update comes in at [`telegram`], is kept by [`store`], advances a
 //! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
 
+pub mod bitrix24;
 pub mod bot;
 pub mod cli;
 pub mod clock;

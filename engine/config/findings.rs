@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::sections::{Department, Mode, Telegram};
 use super::{Config, Environment, variables};
+use crate::bitrix24::Address;
 
 /// The longest Telegram holds a `getUpdates`.
 const LONGEST_POLL: Duration = Duration::from_secs(50);
@@ -210,7 +211,25 @@ fn services(config: &Config, found: &mut Findings) {
         missing(&config.bitrix24.webhook_url),
         "BITRIX_WEBHOOK_URL",
         "is not set, so tasks cannot be made; \
-         create an incoming webhook in the portal with the rights `task` and `disk`",
+         create an incoming webhook in the portal with the rights `task`, `tasks`, `disk`, `user` and `im`",
+    );
+    let address = config.bitrix24.webhook_url.as_ref();
+    found.error(
+        address.is_some_and(|address| Address::parse(address).is_err()),
+        "BITRIX_WEBHOOK_URL",
+        "does not look like `https://portal.example/rest/7/key/`; \
+         copy the whole address from the incoming webhook's page on the portal",
+    );
+    found.warning(
+        address.is_some() && missing(&config.bitrix24.application_token),
+        "BITRIX_APPLICATION_TOKEN",
+        "is not set, so what happens to tasks on the portal is noticed late, by asking; \
+         create an outgoing webhook there and copy its token",
+    );
+    found.error(
+        config.bitrix24.request_timeout.is_zero() || config.bitrix24.upload_timeout.is_zero(),
+        "bitrix24.request_timeout, bitrix24.upload_timeout",
+        "must not be zero, or no call can succeed; 15s and 2m are usual",
     );
     found.warning(
         missing(&yclients.partner_token),

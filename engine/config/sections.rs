@@ -392,11 +392,67 @@ impl Department {
     }
 }
 
-/// The head office's Bitrix24; all of it comes from the environment.
-#[derive(Clone, Debug, Default)]
+/// How the bot talks to the head office's Bitrix24.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Bitrix24 {
+    /// Deadline of one request, repetitions not counted.
+    #[serde(with = "setting")]
+    pub request_timeout: Duration,
+    /// Deadline of a request that carries a file.
+    #[serde(with = "setting")]
+    pub upload_timeout: Duration,
+    /// How long a request may go on at the portal after its answer was lost. A write in doubt is looked for, or
+    /// repeated, no sooner: the lost one could still come out.
+    #[serde(with = "setting")]
+    pub longest_request: Duration,
+    /// Files up to this size go within one request, larger ones in a second request of their own.
+    pub inline_file: Limit<Size>,
+    /// How fast calls leave.
+    #[serde(deserialize_with = "section")]
+    pub limits: Bitrix24Limits,
     /// `BITRIX_WEBHOOK_URL`: the address with the key inside.
+    #[serde(skip)]
     pub webhook_url: Option<SecretString>,
+    /// `BITRIX_APPLICATION_TOKEN`: what the portal's own events are known by. None is believed without it.
+    #[serde(skip)]
+    pub application_token: Option<SecretString>,
+}
+
+impl Default for Bitrix24 {
+    fn default() -> Bitrix24 {
+        Bitrix24 {
+            request_timeout: Duration::from_secs(15),
+            upload_timeout: Duration::from_mins(2),
+            longest_request: Duration::from_mins(1),
+            inline_file: Limit::of(Size::kib(256)),
+            limits: Bitrix24Limits::default(),
+            webhook_url: None,
+            application_token: None,
+        }
+    }
+}
+
+/// How fast a portal may be called.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bitrix24Limits {
+    /// Calls a second.
+    pub per_second: Limit<NonZeroU32>,
+    /// Calls that may leave at once before the line above counts; 1 when off.
+    pub burst: Limit<NonZeroU32>,
+    /// Running time of one method in ten minutes, as the portal counts it, after which the method rests.
+    pub method_time: Limit<Duration>,
+}
+
+impl Default for Bitrix24Limits {
+    fn default() -> Bitrix24Limits {
+        Bitrix24Limits {
+            per_second: Limit::of(nonzero!(2_u32)),
+            burst: Limit::of(nonzero!(50_u32)),
+            method_time: Limit::of(Duration::from_mins(7)),
+        }
+    }
 }
 
 /// The barbershops' `YClients`; all of it comes from the environment.

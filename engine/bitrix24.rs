@@ -30,7 +30,7 @@ pub mod event;
 use serde::{Deserialize, Serialize};
 
 pub use address::{Address, AddressError};
-pub use client::{Client, quotas};
+pub use client::Client;
 pub use code::Refusal;
 pub use comment::Comment;
 pub use disk::{Content, Storage};

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nonzero_ext::nonzero;
 use reqwest::{RequestBuilder, Response, header};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -71,7 +70,8 @@ pub(super) struct Answer<T> {
 }
 
 impl Client {
-    /// A client for the portal of `webhook`. `service` is the road its calls go by, with [`quotas`] in its throttle;
+    /// A client for the portal of `webhook`. `service` is the road its calls go by, with the portal's limits in its
+    /// throttle;
     /// `http` follows no redirects. Errors: `webhook` is no webhook's address.
     pub fn new(
         webhook: &SecretString,
@@ -293,7 +293,7 @@ impl Inner {
         if let Some(until) = running.until {
             self.resets.lock().unwrap_or_else(PoisonError::into_inner).insert(method, until);
         }
-        let is_spent = self.settings.limits.method_time.get().is_some_and(|limit| running.used >= limit);
+        let is_spent = self.settings.method_time.get().is_some_and(|limit| running.used >= limit);
         if is_spent {
             self.service.hold(Some(method), self.until_reset(method));
         }
@@ -329,13 +329,6 @@ impl Inner {
             other => other,
         }
     }
-}
-
-/// The budget of a portal's calls: its bucket holds `burst` and leaks `per_second`.
-pub fn quotas(limits: &config::Bitrix24Limits) -> Vec<governor::Quota> {
-    let burst = limits.burst.get().unwrap_or(nonzero!(1_u32));
-    let quota = |per_second| governor::Quota::per_second(per_second).allow_burst(burst);
-    limits.per_second.get().map(quota).into_iter().collect()
 }
 
 fn encode(parameters: &impl Serialize) -> Vec<u8> {

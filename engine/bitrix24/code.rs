@@ -110,7 +110,7 @@ impl Refusal {
     /// For a code nobody knows, or an answer without one.
     fn of_status(status: u16) -> Refusal {
         match status {
-            300..400 => Refusal::Address,
+            300..=399 => Refusal::Address,
             401 => Refusal::Credentials,
             402 => Refusal::Plan,
             403 => Refusal::Denied,

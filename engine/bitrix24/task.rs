@@ -320,7 +320,7 @@ impl Client {
     /// are those the webhook's owner may see. Source: `tasks.task.list`, rows in `result.tasks`.
     pub async fn tasks(&self, filter: &TaskFilter) -> Result<Vec<Task>, Error> {
         let conditions = filter.conditions();
-        let rows = self.all_rows::<Rows, TaskRow>(LIST, |after| Page::by_id(&conditions, after)).await?;
+        let rows = self.all_rows::<Rows, TaskRow, _>(LIST, |after| Page::by_id(&conditions, after)).await?;
         let tasks = rows.into_iter().map(TaskRow::into_task);
         Ok(tasks.filter(|task| filter.admits(task)).collect())
     }

@@ -1,18 +1,13 @@
 //! Parameters written as PHP reads them in an address: `fields[TITLE]=x&fields[TAGS][0]=y`.
 
 use serde_json::Value;
-use url::form_urlencoded::{Serializer, byte_serialize};
+use url::form_urlencoded::Serializer;
 
 /// Writes parameters as a query, each name and value encoded once.
 pub(super) fn query(parameters: &Value) -> String {
     let mut query = Serializer::new(String::new());
     write(&mut query, String::new(), parameters);
     query.finish()
-}
-
-/// Encodes a text as a part of an address.
-pub(super) fn encoded(text: &str) -> String {
-    byte_serialize(text.as_bytes()).collect()
 }
 
 fn write(query: &mut Serializer<'_, String>, name: String, value: &Value) {

@@ -38,6 +38,8 @@ struct Scripted {
 #[derive(Default)]
 struct Script {
     answers: VecDeque<Answer>,
+    /// What is answered when nothing else is.
+    always: Option<Answer>,
     heard: Vec<Heard>,
 }
 
@@ -95,6 +97,16 @@ impl Scripted {
         self.script.lock().unwrap().answers.push_back((status, headers, body.to_string()));
     }
 
+    /// Whatever is asked, this is answered.
+    fn repeats(&self, status: u16, body: &str) {
+        self.script.lock().unwrap().always = Some((status, Vec::new(), body.to_owned()));
+    }
+
+    /// Forgets what was heard, and says how much it was.
+    fn forget(&self) -> usize {
+        std::mem::take(&mut self.script.lock().unwrap().heard).len()
+    }
+
     fn heard(&self) -> Vec<Heard> {
         self.script.lock().unwrap().heard.clone()
     }
@@ -117,7 +129,9 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
     let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let mut script = script.lock().unwrap();
     script.heard.push(Heard { path, headers: head.headers, body });
-    let (status, headers, body) = script.answers.pop_front().unwrap_or((599, Vec::new(), "unscripted".to_owned()));
+    let unscripted = || (599, Vec::new(), "unscripted".to_owned());
+    let next = script.answers.pop_front().or_else(|| script.always.clone());
+    let (status, headers, body) = next.unwrap_or_else(unscripted);
     let mut answer = (StatusCode::from_u16(status).expect("a status"), body).into_response();
     for (name, value) in headers {
         answer.headers_mut().insert(name, value.parse().expect("a header"));

@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 
+mod bitrix24;
 mod check;
 mod config;
 mod crash;

@@ -3,14 +3,17 @@
 //! The modules, in reading order: an update comes in at [`telegram`], is kept by [`store`], advances a
 //! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
 
+pub mod bitrix24;
 pub mod bot;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod conversation;
+pub mod http;
 pub mod intake;
 pub mod lanes;
 pub mod outbox;
+pub mod reporting;
 pub mod sandbox;
 pub mod scheduler;
 pub mod script;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::sections::{Department, Mode, Telegram};
+use super::sections::{Department, Mode, Services, Telegram};
+use super::setting::Limit;
 use super::{Config, Environment, variables};
+use crate::bitrix24::Address;
 
 /// The longest Telegram holds a `getUpdates`.
 const LONGEST_POLL: Duration = Duration::from_secs(50);
@@ -49,6 +51,8 @@ pub(super) fn of(config: &Config) -> Vec<Finding> {
     scripts(config, &mut found);
     departments(&config.departments, &mut found);
     services(config, &mut found);
+    layer(&config.services, config.conversations.turn_deadline, &mut found);
+    reporting(config.sentry_dsn.as_ref(), &mut found);
     admin(config, &mut found);
     found.0
 }
@@ -210,7 +214,25 @@ fn services(config: &Config, found: &mut Findings) {
         missing(&config.bitrix24.webhook_url),
         "BITRIX_WEBHOOK_URL",
         "is not set, so tasks cannot be made; \
-         create an incoming webhook in the portal with the rights `task` and `disk`",
+         create an incoming webhook in the portal with the rights `task`, `tasks`, `disk`, `user` and `im`",
+    );
+    let address = config.bitrix24.webhook_url.as_ref();
+    found.error(
+        address.is_some_and(|address| Address::parse(address).is_err()),
+        "BITRIX_WEBHOOK_URL",
+        "does not look like `https://portal.example/rest/7/key/`; \
+         copy the whole address from the incoming webhook's page on the portal",
+    );
+    found.warning(
+        address.is_some() && missing(&config.bitrix24.application_token),
+        "BITRIX_APPLICATION_TOKEN",
+        "is not set, so what happens to tasks on the portal is noticed late, by asking; \
+         create an outgoing webhook there and copy its token",
+    );
+    found.error(
+        config.bitrix24.request_timeout.is_zero() || config.bitrix24.upload_timeout.is_zero(),
+        "bitrix24.request_timeout, bitrix24.upload_timeout",
+        "must not be zero, or no call can succeed; 15s and 2m are usual",
     );
     found.warning(
         missing(&yclients.partner_token),
@@ -236,6 +258,32 @@ fn services(config: &Config, found: &mut Findings) {
         !matches!(scheme, None | Some("redis" | "rediss")),
         "REDIS_URL",
         "is neither `redis://…` nor `rediss://…`; correct it, or unset it to cache in the process",
+    );
+}
+
+fn layer(services: &Services, turn_deadline: Limit<Duration>, found: &mut Findings) {
+    found.error(
+        services.deadline.is_zero() || services.background_deadline.is_zero(),
+        "services.deadline, services.background_deadline",
+        "is zero, so no call can succeed; 20s and 10m are usual",
+    );
+    found.warning(
+        turn_deadline.get().is_some_and(|turn| turn <= services.deadline),
+        "services.deadline",
+        "is not below `conversations.turn_deadline`, so a slow service parks talks that could go on; make it shorter",
+    );
+    found.warning(
+        services.retry.shortest_pause > services.retry.longest_pause,
+        "services.retry.shortest_pause",
+        "is above `services.retry.longest_pause`, which wins; make it shorter",
+    );
+}
+
+fn reporting(dsn: Option<&SecretString>, found: &mut Findings) {
+    found.error(
+        dsn.is_some_and(|dsn| dsn.expose_secret().parse::<sentry::types::Dsn>().is_err()),
+        "SENTRY_DSN",
+        "is not like `https://KEY@HOST/PROJECT`; copy it from the project's settings, or unset it",
     );
 }
 

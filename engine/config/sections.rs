@@ -289,6 +289,133 @@ impl Default for Retention {
     }
 }
 
+/// How Telegram, Bitrix24 and `YClients` are called.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Services {
+    /// How long connecting may take.
+    #[serde(with = "setting")]
+    pub connect_timeout: Duration,
+    /// A PEM file with certificates that are trusted besides the system's own; from [`super::Config::load`] it stands
+    /// under the folder of `config.yaml` unless absolute.
+    pub extra_root: Option<PathBuf>,
+    /// A call that a person waits for, with all its attempts and waits.
+    #[serde(with = "setting")]
+    pub deadline: Duration,
+    /// The same for reports and broadcasts.
+    #[serde(with = "setting")]
+    pub background_deadline: Duration,
+    /// When a failed call is made again.
+    #[serde(deserialize_with = "section")]
+    pub retry: Retry,
+    /// When a service that fails is left alone.
+    #[serde(deserialize_with = "section")]
+    pub breaker: Breaker,
+    /// How fast the portal is called.
+    #[serde(deserialize_with = "section")]
+    pub bitrix24: Bitrix24Limits,
+    /// How fast `YClients` is called.
+    #[serde(deserialize_with = "section")]
+    pub yclients: YclientsLimits,
+}
+
+impl Default for Services {
+    fn default() -> Services {
+        Services {
+            connect_timeout: Duration::from_secs(5),
+            extra_root: None,
+            deadline: Duration::from_secs(20),
+            background_deadline: Duration::from_mins(10),
+            retry: Retry::default(),
+            breaker: Breaker::default(),
+            bitrix24: Bitrix24Limits::default(),
+            yclients: YclientsLimits::default(),
+        }
+    }
+}
+
+/// When a failed call is made again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retry {
+    /// Attempts altogether.
+    #[serde(with = "setting")]
+    pub attempts: NonZeroU32,
+    /// The first pause, before `shortest_pause` and `longest_pause` are applied.
+    #[serde(with = "setting")]
+    pub first_pause: Duration,
+    /// How many times longer each next pause is.
+    #[serde(with = "setting")]
+    pub factor: NonZeroU32,
+    /// No pause is shorter.
+    #[serde(with = "setting")]
+    pub shortest_pause: Duration,
+    /// No pause is longer.
+    #[serde(with = "setting")]
+    pub longest_pause: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry {
+            attempts: nonzero!(3_u32),
+            first_pause: Duration::from_secs(1),
+            factor: nonzero!(2_u32),
+            shortest_pause: Duration::from_secs(2),
+            longest_pause: Duration::from_secs(10),
+        }
+    }
+}
+
+/// When a service that fails is left alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breaker {
+    /// After so many failures in a row.
+    pub failures: Limit<NonZeroU32>,
+    /// For so long; then one call goes as a probe.
+    #[serde(with = "setting")]
+    pub open_for: Duration,
+}
+
+impl Default for Breaker {
+    fn default() -> Breaker {
+        Breaker { failures: Limit::of(nonzero!(8_u32)), open_for: Duration::from_secs(10) }
+    }
+}
+
+/// The portal's leaky bucket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bitrix24Limits {
+    /// Calls a second in the long run.
+    pub per_second: Limit<NonZeroU32>,
+    /// Calls at once before `per_second` counts.
+    pub burst: Limit<NonZeroU32>,
+}
+
+impl Default for Bitrix24Limits {
+    fn default() -> Bitrix24Limits {
+        Bitrix24Limits { per_second: Limit::of(nonzero!(2_u32)), burst: Limit::of(nonzero!(50_u32)) }
+    }
+}
+
+/// `YClients`' two sliding windows, both counted by address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct YclientsLimits {
+    /// Calls in any second.
+    pub per_second: Limit<NonZeroU32>,
+    /// Calls in any minute.
+    pub per_minute: Limit<NonZeroU32>,
+}
+
+impl Default for YclientsLimits {
+    fn default() -> YclientsLimits {
+        YclientsLimits { per_second: Limit::of(nonzero!(5_u32)), per_minute: Limit::of(nonzero!(200_u32)) }
+    }
+}
+
 /// The bot's own HTTP door.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -399,11 +526,44 @@ impl Department {
     }
 }
 
-/// The head office's Bitrix24; all of it comes from the environment.
-#[derive(Clone, Debug, Default)]
+/// How the bot talks to the head office's Bitrix24.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Bitrix24 {
+    /// Deadline of one request, repetitions not counted.
+    #[serde(with = "setting")]
+    pub request_timeout: Duration,
+    /// Deadline of a request that carries a file.
+    #[serde(with = "setting")]
+    pub upload_timeout: Duration,
+    /// How long a request may go on at the portal after its answer was lost. A write in doubt is looked for, or
+    /// repeated, no sooner: the lost one could still come out.
+    #[serde(with = "setting")]
+    pub longest_request: Duration,
+    /// Files up to this size go within one request, larger ones in a second request of their own.
+    pub inline_file: Limit<Size>,
+    /// Running time of one method in ten minutes, as the portal counts it, after which the method rests.
+    pub method_time: Limit<Duration>,
     /// `BITRIX_WEBHOOK_URL`: the address with the key inside.
+    #[serde(skip)]
     pub webhook_url: Option<SecretString>,
+    /// `BITRIX_APPLICATION_TOKEN`: what the portal's own events are known by. None is believed without it.
+    #[serde(skip)]
+    pub application_token: Option<SecretString>,
+}
+
+impl Default for Bitrix24 {
+    fn default() -> Bitrix24 {
+        Bitrix24 {
+            request_timeout: Duration::from_secs(15),
+            upload_timeout: Duration::from_mins(2),
+            longest_request: Duration::from_mins(1),
+            inline_file: Limit::of(Size::kib(256)),
+            method_time: Limit::of(Duration::from_mins(7)),
+            webhook_url: None,
+            application_token: None,
+        }
+    }
 }
 
 /// The barbershops' `YClients`; all of it comes from the environment.

@@ -12,7 +12,7 @@ use super::setting::Setting;
 use super::{Config, Error};
 
 /// Keys people expect in `config.yaml` and the variables that hold them instead.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("telegram.token", "TELEGRAM_BOT_TOKEN"),
     ("telegram.bot_token", "TELEGRAM_BOT_TOKEN"),
     ("telegram.api_url", "TELEGRAM_API_URL"),
@@ -20,7 +20,11 @@ const ELSEWHERE: [(&str, &str); 15] = [
     ("telegram.webhook_secret", "TELEGRAM_WEBHOOK_SECRET"),
     ("database.url", "DATABASE_URL"),
     ("database.password", "DATABASE_URL"),
-    ("bitrix24", "BITRIX_WEBHOOK_URL"),
+    ("bitrix24.url", "BITRIX_WEBHOOK_URL"),
+    ("bitrix24.webhook", "BITRIX_WEBHOOK_URL"),
+    ("bitrix24.webhook_url", "BITRIX_WEBHOOK_URL"),
+    ("bitrix24.application_token", "BITRIX_APPLICATION_TOKEN"),
+    ("bitrix24.token", "BITRIX_WEBHOOK_URL and BITRIX_APPLICATION_TOKEN"),
     ("bitrix", "BITRIX_WEBHOOK_URL"),
     ("yclients", "YCLIENTS_PARTNER_TOKEN, YCLIENTS_USER_TOKEN and YCLIENTS_CHAIN_ID"),
     ("redis", "REDIS_URL"),
@@ -31,7 +35,7 @@ const ELSEWHERE: [(&str, &str); 15] = [
 ];
 
 /// Variables whose names may also be typed as keys, in any case.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "TELEGRAM_BOT_TOKEN",
     "TELEGRAM_API_URL",
     "TELEGRAM_WEBHOOK_URL",
@@ -39,6 +43,7 @@ const NAMES: [&str; 19] = [
     "DATABASE_URL",
     "REDIS_URL",
     "BITRIX_WEBHOOK_URL",
+    "BITRIX_APPLICATION_TOKEN",
     "YCLIENTS_API_URL",
     "YCLIENTS_PARTNER_TOKEN",
     "YCLIENTS_USER_TOKEN",
@@ -79,6 +84,7 @@ pub(super) fn lay_over(config: &mut Config, env: &Env) -> Result<(), Error> {
     config.redis_url = secret_url(env, "REDIS_URL")?;
     config.sentry_dsn = secret_url(env, "SENTRY_DSN")?;
     config.bitrix24.webhook_url = secret_url(env, "BITRIX_WEBHOOK_URL")?;
+    config.bitrix24.application_token = secret(env, "BITRIX_APPLICATION_TOKEN");
     config.departments.iter_mut().try_for_each(|department| fill(department, env))?;
 
     let yclients = &mut config.yclients;

@@ -2,16 +2,19 @@
 
 use std::sync::Once;
 
+mod bitrix24;
 mod check;
 mod config;
 mod crash;
 mod delivery;
 mod desk;
 mod health;
+mod http_layer;
 mod input;
 mod questions;
 mod registration;
 mod reload;
+mod reporting;
 mod sandbox_telegram;
 mod scripts;
 mod store;

@@ -30,7 +30,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -38,6 +38,7 @@ use tokio::sync::{broadcast, watch};
 use url::Url;
 
 use crate::clock::{SharedClock, SystemClock, Timestamp};
+use crate::sandbox::{lock, read, write};
 
 pub use faults::{Faults, Kind as Fault, Often, Rule};
 pub use limits::{Limits, Quota};
@@ -239,17 +240,4 @@ impl Telegram {
     fn next_number(&self) -> u64 {
         self.0.numbers.fetch_add(1, Ordering::Relaxed)
     }
-}
-
-/// Locks; what a panicking test left behind is still worth looking at.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn read<T>(shared: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    shared.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(shared: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    shared.write().unwrap_or_else(PoisonError::into_inner)
 }

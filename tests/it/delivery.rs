@@ -157,7 +157,7 @@ async fn what_was_said_while_telegram_was_away_arrives_when_it_is_back_also_afte
     desk.config.shutdown.drain = Duration::from_millis(200);
     desk.run().await;
     desk.sandbox.faults().add(borodach::sandbox::telegram::Rule {
-        method: Some(Method::SendMessage),
+        endpoint: Some(Method::SendMessage),
         kind: Fault::Reset,
         often: borodach::sandbox::telegram::Often::Chance(1.0),
     });

@@ -40,7 +40,7 @@ async fn a_healthy_bot_tells_of_every_part() {
 async fn without_telegram_the_bot_is_degraded_and_still_at_work() {
     let desk = Desk::start().await;
     let kind = Fault::ServerError;
-    desk.sandbox.faults().add(Rule { method: Some(Method::GetMe), kind, often: Often::Chance(1.0) });
+    desk.sandbox.faults().add(Rule { endpoint: Some(Method::GetMe), kind, often: Often::Chance(1.0) });
     let health = desk.health().await;
     assert_eq!(
         (&health["status"], &health["parts"]["telegram"]["status"]),

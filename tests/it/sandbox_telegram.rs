@@ -1003,7 +1003,11 @@ async fn chance_is_the_same_for_the_same_seed() {
     for _ in 0..2 {
         bot.sandbox.faults().clear();
         bot.sandbox.faults().seed(7);
-        bot.sandbox.faults().add(Rule { method: None, kind: Fault::ServerError, often: Often::Chance(0.5) });
+        bot.sandbox.faults().add(Rule {
+            endpoint: None,
+            kind: Fault::ServerError,
+            often: Often::Chance(0.5),
+        });
         let mut run = Vec::new();
         for _ in 0..16 {
             run.push(bot.call("getMe", json!({})).await.0);

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Multipart, Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -15,11 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_stream::wrappers::BroadcastStream;
 
+use crate::sandbox::faults::{Switch, rule_json};
+
 use super::chat::Chat;
-use super::faults::{Kind, Often, Rule};
 use super::html;
 use super::message::{Action, Author, Button, Content, Key, KeyKind, Message, Place, ReplyKeyboard};
-use super::method::Method;
 use super::people::{Attachment, Whose};
 use super::poll::Poll;
 use super::{Event, Telegram, lock, read};
@@ -199,49 +198,11 @@ async fn upload(
     Ok(Json(json!({"ok": true, "updates": made})))
 }
 
-#[derive(Deserialize)]
-struct NewFault {
-    #[serde(default = "any_method")]
-    method: String,
-    kind: String,
-    times: Option<u32>,
-    chance: Option<f64>,
-    retry_after: Option<u64>,
-    /// For the slow ones, in milliseconds.
-    ms: Option<u64>,
-}
-
 async fn add_fault(
     State(sandbox): State<Telegram>,
-    Json(fault): Json<NewFault>,
+    Json(fault): Json<Switch>,
 ) -> Result<Json<Value>, Refused> {
-    let method = match fault.method.as_str() {
-        "*" => None,
-        name => {
-            Some(Method::parse(name).ok_or_else(|| Refused::bad(format!("there is no method `{name}`")))?)
-        }
-    };
-    let pause = Duration::from_millis(fault.ms.unwrap_or(3000));
-    let kinds = [
-        Kind::TooManyRequests { retry_after: fault.retry_after.unwrap_or(1) },
-        Kind::ServerError,
-        Kind::BadGatewayHtml,
-        Kind::Slow(pause),
-        Kind::SlowAfterAccept(pause),
-        Kind::Reset,
-        Kind::ResetAfterAccept,
-        Kind::BadGatewayAfterAccept,
-    ];
-    let Some(kind) = kinds.into_iter().find(|kind| kind.name() == fault.kind) else {
-        let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-        return Err(Refused::bad(format!(
-            "there is no fault `{}`; there are: {}",
-            fault.kind,
-            names.join(", ")
-        )));
-    };
-    let often = fault.chance.map_or(Often::Times(fault.times.unwrap_or(1)), Often::Chance);
-    sandbox.faults().add(Rule { method, kind, often });
+    sandbox.faults().add(fault.rule().map_err(Refused::bad)?);
     sandbox.announce(Event::State);
     Ok(Json(json!({"ok": true})))
 }
@@ -276,10 +237,6 @@ impl Telegram {
     }
 }
 
-fn any_method() -> String {
-    "*".to_owned()
-}
-
 /// `"self"`, nothing, or the id of another person.
 fn whose(of: Option<&Value>, person: i64) -> Result<Whose, Refused> {
     match of {
@@ -305,26 +262,6 @@ fn event_json(event: &Event) -> sse::Event {
         }
     };
     sse::Event::default().event(name).data(data.to_string())
-}
-
-fn rule_json(rule: &Rule) -> Value {
-    let mut json = json!({"method": rule.method.map_or("*", Method::name), "kind": rule.kind.name()});
-    match rule.often {
-        Often::Times(times) => json["times"] = times.into(),
-        Often::Chance(chance) => json["chance"] = chance.into(),
-    }
-    match rule.kind {
-        Kind::TooManyRequests { retry_after } => json["retry_after"] = retry_after.into(),
-        Kind::Slow(pause) | Kind::SlowAfterAccept(pause) => {
-            json["ms"] = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).into();
-        }
-        Kind::ServerError
-        | Kind::BadGatewayHtml
-        | Kind::Reset
-        | Kind::ResetAfterAccept
-        | Kind::BadGatewayAfterAccept => {}
-    }
-    json
 }
 
 fn chat_json(chat: &Chat) -> Value {

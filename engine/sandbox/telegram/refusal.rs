@@ -70,6 +70,11 @@ impl Refusal {
         Refusal::new(500, "Internal Server Error: restart".to_owned())
     }
 
+    /// 503 of a server that has too much to do.
+    pub fn unavailable() -> Refusal {
+        Refusal::new(503, "Service Unavailable".to_owned())
+    }
+
     fn new(code: u16, description: String) -> Refusal {
         Refusal { code, description, retry_after: None, migrate_to: None }
     }

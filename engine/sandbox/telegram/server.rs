@@ -1,31 +1,23 @@
-//! The Bot API's front door: addresses, tokens, envelopes, faults, and connections that break on purpose.
+//! The Bot API's front door: addresses, tokens, envelopes and faults.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum::serve::{IncomingStream, Listener};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+
+use crate::sandbox::faults::befall;
+use crate::sandbox::wire::{Breakable, Cut};
 
 use super::Telegram;
 use super::call::Reply;
-use super::faults::{Ambiguous, Kind};
+use super::faults::{Ambiguous, BotApi, Kind};
 use super::method::Method;
 use super::params::Params;
 use super::refusal::Refusal;
-
-const GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
-    <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx/1.18.0</center>\r\n</body>\r\n</html>\r\n";
 
 /// Serves the Bot API, its files and the control API until the runtime ends.
 pub(super) fn serve(listener: TcpListener, sandbox: &Telegram) {
@@ -91,32 +83,18 @@ impl Telegram {
     }
 
     async fn suffer(&self, fault: Kind, method: Method, params: &Params, cut: &Cut) -> Response {
-        match fault {
-            Kind::TooManyRequests { retry_after } => Refusal::too_many_requests(retry_after).into_response(),
-            Kind::ServerError => Refusal::restarting().into_response(),
-            Kind::BadGatewayHtml => gateway_page(),
-            Kind::Reset => cut.now(),
-            Kind::Slow(pause) => {
-                tokio::time::sleep(pause).await;
-                envelope(self.call(method, params).await)
+        let call = async {
+            let outcome = self.call(method, params).await;
+            if outcome.is_ok() && method.sends() && fault.hides_success() {
+                self.0.faults.remember(Ambiguous {
+                    method,
+                    chat: params.int("chat_id"),
+                    text: params.text("text").unwrap_or_default().into_owned(),
+                });
             }
-            Kind::SlowAfterAccept(pause) => {
-                let outcome = self.call(method, params).await;
-                tokio::time::sleep(pause).await;
-                envelope(outcome)
-            }
-            Kind::ResetAfterAccept | Kind::BadGatewayAfterAccept => {
-                let is_done = self.call(method, params).await.is_ok();
-                if is_done && method.sends() {
-                    self.0.faults.remember(Ambiguous {
-                        method,
-                        chat: params.int("chat_id"),
-                        text: params.text("text").unwrap_or_default().into_owned(),
-                    });
-                }
-                if fault == Kind::ResetAfterAccept { cut.now() } else { gateway_page() }
-            }
-        }
+            envelope(outcome)
+        };
+        befall(fault, &BotApi, cut, call).await
     }
 
     fn check_token(&self, bot: &str) -> Result<(), Refusal> {
@@ -142,102 +120,4 @@ fn envelope(outcome: Result<Reply, Refusal>) -> Response {
         reply.description.map(|text| format!(",\"description\":\"{text}\"")).unwrap_or_default();
     let body = format!("{{\"ok\":true,\"result\":{}{description}}}", reply.result);
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-fn gateway_page() -> Response {
-    (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], GATEWAY_PAGE).into_response()
-}
-
-/// Cuts the connection it belongs to: the answer is never written, and the client sees a reset.
-#[derive(Clone, Debug, Default)]
-struct Cut(Arc<AtomicBool>);
-
-impl Cut {
-    fn now(&self) -> Response {
-        self.0.store(true, Ordering::Release);
-        Response::new(Body::empty())
-    }
-
-    fn is_made(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-impl Connected<IncomingStream<'_, Breakable>> for Cut {
-    fn connect_info(stream: IncomingStream<'_, Breakable>) -> Cut {
-        stream.io().cut.clone()
-    }
-}
-
-/// A listener whose connections can be cut by the handlers they serve.
-struct Breakable(TcpListener);
-
-impl Listener for Breakable {
-    type Io = Wire;
-    type Addr = std::net::SocketAddr;
-
-    async fn accept(&mut self) -> (Wire, Self::Addr) {
-        let (stream, addr) = Listener::accept(&mut self.0).await;
-        // Without it small answers wait for the client's acknowledgement; a failure only costs that time.
-        let _ = stream.set_nodelay(true);
-        (Wire { stream, cut: Cut::default() }, addr)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
-
-struct Wire {
-    stream: TcpStream,
-    cut: Cut,
-}
-
-impl Wire {
-    fn check(&self) -> io::Result<()> {
-        if !self.cut.is_made() {
-            return Ok(());
-        }
-        // Closing without lingering sends RST instead of FIN.
-        self.stream.set_zero_linger()?;
-        Err(io::ErrorKind::ConnectionReset.into())
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }

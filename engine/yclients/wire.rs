@@ -1,0 +1,1 @@
+//! The forms answers come in.

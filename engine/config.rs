@@ -20,6 +20,7 @@ pub use findings::{Finding, Severity};
 pub use sections::{
     Admin, Bitrix24, Conversations, Database, DeliveryLimits, Department, Environment, Http, Log, LogFormat,
     LogLevel, Mode, Retention, ScriptLimits, Scripts, Shutdown, Spam, Telegram, Watch, Yclients,
+    YclientsLimits,
 };
 pub use setting::{Limit, Setting, Size};
 pub use yaml::Mistake;
@@ -49,6 +50,9 @@ pub struct Config {
     /// How long finished things are kept.
     #[serde(deserialize_with = "yaml::section")]
     pub retention: Retention,
+    /// The barbershops' `YClients`.
+    #[serde(deserialize_with = "yaml::section")]
+    pub yclients: Yclients,
     /// The bot's own HTTP door.
     #[serde(deserialize_with = "yaml::section")]
     pub http: Http,
@@ -67,9 +71,6 @@ pub struct Config {
     /// The head office's Bitrix24.
     #[serde(skip)]
     pub bitrix24: Bitrix24,
-    /// The barbershops' `YClients`.
-    #[serde(skip)]
-    pub yclients: Yclients,
     /// `REDIS_URL`: the cache and the budgets that several instances share; in the process without it.
     #[serde(skip)]
     pub redis_url: Option<SecretString>,
@@ -100,6 +101,7 @@ impl Config {
         };
         let mut config = Config::parse(&file, &text, &env.over_file(dir)?)?;
         config.database.path = dir.join(config.database.path);
+        config.yclients.extra_root_ca = config.yclients.extra_root_ca.map(|file| dir.join(file));
         Ok(config)
     }
 

@@ -9,14 +9,16 @@ mod chart;
 mod client;
 mod error;
 mod overall;
+mod patience;
 mod period;
 mod record;
+mod refusal;
 mod salon;
 mod wire;
 
 use serde::{Deserialize, Serialize};
 
-pub use chart::{Chart, Point, Series, Slice};
+pub use chart::{Chart, Line, Point, Series, Slice};
 pub use client::{Client, quotas};
 pub use error::{Error, Refusal};
 pub use overall::{Change, Clients, Fullness, Income, Overall, Records, Share};

@@ -212,6 +212,16 @@ fn services(config: &Config, found: &mut Findings) {
         "is not set, so tasks cannot be made; \
          create an incoming webhook in the portal with the rights `task` and `disk`",
     );
+    found.error(
+        yclients.request_timeout.is_zero(),
+        "yclients.request_timeout",
+        "is zero, so no call can succeed; 15s is usual",
+    );
+    found.error(
+        yclients.extra_root_ca.as_ref().is_some_and(|file| !file.is_file()),
+        "yclients.extra_root_ca",
+        "names no file; put the certificate there, or write null",
+    );
     found.warning(
         missing(&yclients.partner_token),
         "YCLIENTS_PARTNER_TOKEN",

@@ -12,7 +12,7 @@ use super::setting::Setting;
 use super::{Config, Error};
 
 /// Keys people expect in `config.yaml` and the variables that hold them instead.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("telegram.token", "TELEGRAM_BOT_TOKEN"),
     ("telegram.bot_token", "TELEGRAM_BOT_TOKEN"),
     ("telegram.api_url", "TELEGRAM_API_URL"),
@@ -22,7 +22,11 @@ const ELSEWHERE: [(&str, &str); 15] = [
     ("database.password", "DATABASE_URL"),
     ("bitrix24", "BITRIX_WEBHOOK_URL"),
     ("bitrix", "BITRIX_WEBHOOK_URL"),
-    ("yclients", "YCLIENTS_PARTNER_TOKEN, YCLIENTS_USER_TOKEN and YCLIENTS_CHAIN_ID"),
+    ("yclients.token", "YCLIENTS_PARTNER_TOKEN and YCLIENTS_USER_TOKEN"),
+    ("yclients.partner_token", "YCLIENTS_PARTNER_TOKEN"),
+    ("yclients.user_token", "YCLIENTS_USER_TOKEN"),
+    ("yclients.chain_id", "YCLIENTS_CHAIN_ID"),
+    ("yclients.api_url", "YCLIENTS_API_URL"),
     ("redis", "REDIS_URL"),
     ("sentry", "SENTRY_DSN"),
     ("admin", "ADMIN_USERNAME, ADMIN_PASSWORD and ADMIN_SECRET_KEY"),

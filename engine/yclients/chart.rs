@@ -1,7 +1,10 @@
 //! Numbers by day, and by kind.
 
-use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, NaiveDate};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::wire::{self, Fraction, Scalar};
 
 /// Which chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,4 +51,115 @@ pub struct Slice {
     pub label: String,
     /// How many.
     pub value: f64,
+}
+
+/// A line of a chart by what it means: its label is in a language of the service's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Of [`Chart::IncomeDaily`].
+    IncomeTotal,
+    /// Of [`Chart::IncomeDaily`].
+    IncomeServices,
+    /// Of [`Chart::IncomeDaily`].
+    IncomeGoods,
+    /// Of [`Chart::RecordsDaily`].
+    Records,
+    /// Of [`Chart::RecordsDaily`].
+    RecordsOnline,
+    /// Of [`Chart::RecordsDaily`].
+    RecordsOfNewClients,
+    /// Of [`Chart::FullnessDaily`].
+    Fullness,
+    /// Of [`Chart::FullnessDaily`]: taken by those who did not come.
+    NoShow,
+    /// Of [`Chart::ClientsDaily`].
+    Clients,
+    /// Of [`Chart::ClientsDaily`].
+    NewClients,
+    /// Of [`Chart::ClientsDaily`].
+    ReturnedClients,
+}
+
+impl Line {
+    /// The line among those of its chart: by its slug, or by its place when no line has one.
+    pub fn of(self, lines: &[Series]) -> Option<&Series> {
+        let (slug, place) = match self {
+            Line::IncomeTotal => ("income_total", 0),
+            Line::IncomeServices => ("income_services", 1),
+            Line::IncomeGoods => ("income_goods", 2),
+            Line::Records => ("records_total", 0),
+            Line::RecordsOnline => ("records_online", 1),
+            Line::RecordsOfNewClients => ("records_new_clients", 2),
+            Line::Fullness => ("fullness_spent", 0),
+            Line::NoShow => ("fullness_no_show", 1),
+            Line::Clients => ("clients_total", 0),
+            Line::NewClients => ("clients_new", 1),
+            Line::ReturnedClients => ("clients_returned", 2),
+        };
+        if lines.iter().all(|line| line.slug.is_none()) {
+            return lines.get(place);
+        }
+        lines.iter().find(|line| line.slug.as_deref() == Some(slug))
+    }
+}
+
+impl Chart {
+    /// As the service calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Chart::IncomeDaily => "income_daily",
+            Chart::RecordsDaily => "records_daily",
+            Chart::FullnessDaily => "fullness_daily",
+            Chart::ClientsDaily => "clients_daily",
+            Chart::RecordSource => "record_source",
+            Chart::RecordStatus => "record_status",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SeriesWire {
+    #[serde(default, deserialize_with = "wire::text")]
+    label: Option<String>,
+    #[serde(default, deserialize_with = "wire::text")]
+    slug: Option<String>,
+    data: Vec<(Day, Option<Fraction>)>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SliceWire {
+    #[serde(default, deserialize_with = "wire::text")]
+    label: Option<String>,
+    data: Fraction,
+}
+
+impl From<SeriesWire> for Series {
+    fn from(wire: SeriesWire) -> Series {
+        let point = |(day, value): (Day, Option<Fraction>)| Some(Point { day: day.0, value: value?.0 });
+        Series {
+            label: wire.label.unwrap_or_default(),
+            slug: wire.slug,
+            points: wire.data.into_iter().filter_map(point).collect(),
+        }
+    }
+}
+
+impl From<SliceWire> for Slice {
+    fn from(wire: SliceWire) -> Slice {
+        Slice { label: wire.label.unwrap_or_default(), value: wire.data.0 }
+    }
+}
+
+/// A day of the salon's calendar: milliseconds of its midnight **in UTC**, wherever the salon is, or a date.
+struct Day(NaiveDate);
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
+        let scalar = Scalar::deserialize(deserializer)?;
+        let day = match &scalar {
+            Scalar::Text(text) if text.contains('-') => text.get(..10).and_then(|day| day.parse().ok()),
+            _ => scalar.int().and_then(DateTime::from_timestamp_millis).map(|instant| instant.date_naive()),
+        };
+        day.map(Day).ok_or_else(|| D::Error::custom("is no day"))
+    }
 }

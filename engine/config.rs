@@ -20,7 +20,6 @@ pub use findings::{Finding, Severity};
 pub use sections::{
     Admin, Bitrix24, Conversations, Database, DeliveryLimits, Department, Environment, Http, Log, LogFormat,
     LogLevel, Mode, Retention, ScriptLimits, Scripts, Shutdown, Spam, Telegram, Watch, Yclients,
-    YclientsLimits,
 };
 pub use setting::{Limit, Setting, Size};
 pub use yaml::Mistake;
@@ -101,7 +100,6 @@ impl Config {
         };
         let mut config = Config::parse(&file, &text, &env.over_file(dir)?)?;
         config.database.path = dir.join(config.database.path);
-        config.yclients.extra_root_ca = config.yclients.extra_root_ca.map(|file| dir.join(file));
         Ok(config)
     }
 

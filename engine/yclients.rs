@@ -19,7 +19,7 @@ mod wire;
 use serde::{Deserialize, Serialize};
 
 pub use chart::{Chart, Line, Point, Series, Slice};
-pub use client::{Client, quotas};
+pub use client::Client;
 pub use error::{Error, Refusal};
 pub use overall::{Change, Clients, Fullness, Income, Overall, Records, Share};
 pub use period::{LONGEST_DAYS, Period};

@@ -217,11 +217,6 @@ fn services(config: &Config, found: &mut Findings) {
         "yclients.request_timeout",
         "is zero, so no call can succeed; 15s is usual",
     );
-    found.error(
-        yclients.extra_root_ca.as_ref().is_some_and(|file| !file.is_file()),
-        "yclients.extra_root_ca",
-        "names no file; put the certificate there, or write null",
-    );
     found.warning(
         missing(&yclients.partner_token),
         "YCLIENTS_PARTNER_TOKEN",

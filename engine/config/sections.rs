@@ -406,15 +406,9 @@ pub struct Yclients {
     /// Deadline of one request, repetitions not counted.
     #[serde(with = "setting")]
     pub request_timeout: Duration,
-    /// A file with certificates in PEM that are trusted besides the system's own; from [`super::Config::load`] it
-    /// stands under the folder of `config.yaml` unless absolute.
-    pub extra_root_ca: Option<PathBuf>,
     /// Salons asked at the same time while the network is gone through.
     #[serde(with = "setting")]
     pub salons_at_once: NonZeroU32,
-    /// How fast calls leave.
-    #[serde(deserialize_with = "section")]
-    pub limits: YclientsLimits,
     /// `YCLIENTS_API_URL`: the service itself unless it is a stand-in.
     #[serde(skip)]
     pub api_url: Url,
@@ -433,30 +427,12 @@ impl Default for Yclients {
     fn default() -> Yclients {
         Yclients {
             request_timeout: Duration::from_secs(15),
-            extra_root_ca: None,
             salons_at_once: nonzero!(8_u32),
-            limits: YclientsLimits::default(),
             api_url: known_url("https://api.yclients.com/api/v1"),
             partner_token: None,
             user_token: None,
             chain_id: None,
         }
-    }
-}
-
-/// How fast `YClients` may be called from this address, by whatever program.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct YclientsLimits {
-    /// Calls in any second.
-    pub per_second: Limit<NonZeroU32>,
-    /// Calls in any minute.
-    pub per_minute: Limit<NonZeroU32>,
-}
-
-impl Default for YclientsLimits {
-    fn default() -> YclientsLimits {
-        YclientsLimits { per_second: Limit::of(nonzero!(5_u32)), per_minute: Limit::of(nonzero!(200_u32)) }
     }
 }
 

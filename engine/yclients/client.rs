@@ -5,7 +5,6 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::Quota;
 use reqwest::header;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -57,16 +56,9 @@ struct Request {
     company: Option<CompanyId>,
 }
 
-/// The quotas for the throttle of the service. It counts by address, so one throttle serves all chains of a process.
-pub fn quotas(limits: &config::YclientsLimits) -> Vec<Quota> {
-    let second = limits.per_second.get().map(|count| http::sliding(count, Duration::from_secs(1)));
-    let minute = limits.per_minute.get().map(|count| http::sliding(count, Duration::from_mins(1)));
-    second.into_iter().chain(minute).collect()
-}
-
 impl Client {
-    /// A client with the tokens of `settings`. `service` is the road its calls go by, with [`quotas`] in its throttle;
-    /// `http` follows no redirects: they would drop the tokens, or give them to somebody else.
+    /// A client with the tokens of `settings`. `service` is the road its calls go by;
+    `http` follows no redirects: they would drop the tokens, or give them to somebody else.
     pub fn new(
         settings: &config::Yclients,
         service: http::Service,

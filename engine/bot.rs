@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Mode, Watch};
 use crate::conversation::{self, Host, notice};
+use crate::http::{self, Policy, Service, Throttle};
 use crate::intake::{self, ALLOWED, Intake};
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
@@ -30,6 +31,8 @@ use crate::web;
 pub struct Bot {
     config: Config,
     client: Client,
+    /// Everything outside that the bot calls, for `/health`.
+    services: Vec<Service>,
     lanes: Arc<Lanes>,
     outbox: Arc<Outbox>,
     intake: Arc<Intake>,
@@ -52,8 +55,8 @@ pub enum StartError {
     #[error(transparent)]
     Scripts(#[from] script::OpenError),
     /// The HTTP client.
-    #[error("the HTTP client cannot be made; install the package ca-certificates")]
-    Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Http(#[from] http::ClientError),
     /// The bot's own address.
     #[error("cannot listen on {address}; set http.listen or LISTEN_ADDR to a free address")]
     Listen {
@@ -74,7 +77,11 @@ impl Bot {
     ) -> Result<Bot, StartError> {
         let started = Instant::now();
         let token = config.telegram.token()?.clone();
-        let client = Client::new(config.telegram.api_url.clone(), token, config.telegram.request_timeout)?;
+        let http = http::client(&config.services.client())?;
+        let telegram = telegram(&config, &clock);
+        let services = vec![telegram.clone()];
+        let (base, timeout) = (config.telegram.api_url.clone(), config.telegram.request_timeout);
+        let client = Client::new(http, telegram, base, token, timeout);
         let address = config.http.listen;
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
@@ -100,7 +107,7 @@ impl Bot {
         let secret = config.telegram.webhook_secret.clone();
         let intake =
             Intake::new(Arc::clone(&lanes), Arc::clone(&outbox), client.clone(), &config.spam, clip, secret);
-        Ok(Bot { config, client, lanes, outbox, intake, scripts, reports, listener, started })
+        Ok(Bot { config, client, services, lanes, outbox, intake, scripts, reports, listener, started })
     }
 
     /// The door for updates.
@@ -130,6 +137,7 @@ impl Bot {
             Arc::clone(&self.outbox),
             Arc::clone(&self.scripts),
             self.client.clone(),
+            self.services.clone(),
             self.started,
         ))
     }
@@ -190,6 +198,15 @@ impl Bot {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Telegram as the layer sees it. Nothing is repeated there: a message's next try is the outbox's, in its order.
+fn telegram(config: &Config, clock: &SharedClock) -> Service {
+    let policy =
+        Policy { attempts: 1, deadline: config.telegram.request_timeout, ..config.services.policy() };
+    // The quotas are by chat, so the outbox keeps them.
+    let throttle = Throttle::new("telegram", &[]);
+    Service::new("telegram", policy, throttle, config.services.breaker(), Arc::clone(clock))
 }
 
 /// Starts whichever way updates come in, and tells Telegram the commands.

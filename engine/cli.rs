@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::bot::{self, Bot};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Env, Environment, LogFormat, Severity};
+use crate::reporting::{self, Reporting};
 use crate::sandbox::demo;
 use crate::script::{self, Set};
 use crate::store::Store;
@@ -35,6 +36,7 @@ Settings are in config.yaml; secrets come from the environment or from a file .e
   TELEGRAM_BOT_TOKEN       from @BotFather; `run` needs it
   DATABASE_URL             postgres://… ; SQLite in data/borodach.db without it
   TELEGRAM_WEBHOOK_URL, TELEGRAM_WEBHOOK_SECRET   with telegram.mode: webhook
+  SENTRY_DSN               where errors are reported, without personal data; nowhere without it
   TELEGRAM_API_URL, LISTEN_ADDR, ENVIRONMENT      see config.yaml
 
 Try it without a token:  borodach demo";
@@ -86,7 +88,8 @@ fn run(folder: &Path) -> anyhow::Result<()> {
     if let Some(error) = config.check().into_iter().find(|finding| finding.severity == Severity::Error) {
         anyhow::bail!("{error}");
     }
-    log(&config);
+    let reporting = report(&config)?;
+    log(&config, reporting.is_some());
     runtime()?.block_on(async {
         let store = bot::store_settings(&config);
         let clock: SharedClock = Arc::new(SystemClock);
@@ -101,7 +104,7 @@ fn demonstrate(folder: &Path) -> anyhow::Result<()> {
     if config.log.format == LogFormat::Auto {
         config.log.format = LogFormat::Text;
     }
-    log(&config);
+    log(&config, false);
     runtime()?.block_on(async { demo::run(folder, config, stop_on_signal()?).await })
 }
 
@@ -173,12 +176,24 @@ fn check_config(folder: &Path) -> ExitCode {
 
 /// Worker threads for the cores; scripts run on threads that may block, with room for deep calls.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    provide_tls();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(8 << 20)
         .build()
         .context("the system gives no threads")
+}
+
+/// The one TLS provider of the process; a second call changes nothing.
+fn provide_tls() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+}
+
+/// Reports errors from here on, if the environment says where to.
+fn report(config: &Config) -> anyhow::Result<Option<Reporting>> {
+    let Some(dsn) = &config.sentry_dsn else { return Ok(None) };
+    provide_tls();
+    Ok(Some(Reporting::start(dsn, config.environment, config.mask())?))
 }
 
 /// Stops at the first SIGTERM or Ctrl-C; at the second the process leaves at once.
@@ -204,8 +219,8 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// JSON lines in production, readable ones on a terminal.
-fn log(config: &Config) {
+/// JSON lines in production, readable ones on a terminal; and to Sentry what is to be reported.
+fn log(config: &Config, is_reported: bool) {
     let level = tracing::Level::from(config.log.level);
     let filter = EnvFilter::new(format!("{level},sqlx=warn,hyper=warn,reqwest=warn,h2=warn"));
     let is_json = match config.log.format {
@@ -213,7 +228,8 @@ fn log(config: &Config) {
         LogFormat::Text => false,
         LogFormat::Auto => config.environment == Environment::Production && !std::io::stderr().is_terminal(),
     };
-    let registry = tracing_subscriber::registry().with(filter);
+    let reports = is_reported.then(reporting::layers);
+    let registry = tracing_subscriber::registry().with(filter).with(reports);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let installed = if is_json {
         registry.with(lines.json().flatten_event(true)).try_init()

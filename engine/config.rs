@@ -12,14 +12,17 @@ mod yaml;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+
+use crate::http::Mask;
 
 pub use env::Env;
 pub use findings::{Finding, Severity};
 pub use sections::{
-    Admin, Bitrix24, Conversations, Database, DeliveryLimits, Department, Environment, Http, Log, LogFormat,
-    LogLevel, Mode, Retention, ScriptLimits, Scripts, Shutdown, Spam, Telegram, Watch, Yclients,
+    Admin, Bitrix24, Bitrix24Limits, Breaker, Conversations, Database, DeliveryLimits, Department,
+    Environment, Http, Log, LogFormat, LogLevel, Mode, Retention, Retry, ScriptLimits, Scripts, Services,
+    Shutdown, Spam, Telegram, Watch, Yclients, YclientsLimits,
 };
 pub use setting::{Limit, Setting, Size};
 pub use yaml::Mistake;
@@ -46,6 +49,9 @@ pub struct Config {
     /// What holds for every talk.
     #[serde(deserialize_with = "yaml::section")]
     pub conversations: Conversations,
+    /// How Telegram, Bitrix24 and `YClients` are called.
+    #[serde(deserialize_with = "yaml::section")]
+    pub services: Services,
     /// How long finished things are kept.
     #[serde(deserialize_with = "yaml::section")]
     pub retention: Retention,
@@ -87,7 +93,7 @@ pub struct Config {
 impl Config {
     /// Reads `dir/config.yaml`, `dir/.env` if there is one, and `env`, which wins over that file.
     ///
-    /// A relative `database.path` is put under `dir`. A missing token is no error here, for half of the commands
+    /// A relative `database.path` or `services.extra_root` is put under `dir`. A missing token is no error here, for half of the commands
     /// need none: see [`Telegram::token`]. Errors: any [`Error`] but [`Error::NoToken`].
     pub fn load(dir: &Path, env: &Env) -> Result<Config, Error> {
         let file = dir.join(FILE);
@@ -100,6 +106,7 @@ impl Config {
         };
         let mut config = Config::parse(&file, &text, &env.over_file(dir)?)?;
         config.database.path = dir.join(config.database.path);
+        config.services.extra_root = config.services.extra_root.map(|file| dir.join(file));
         Ok(config)
     }
 
@@ -115,6 +122,17 @@ impl Config {
     /// What will not do, or will do less than people may expect, in the order of the file.
     pub fn check(&self) -> Vec<Finding> {
         findings::of(self)
+    }
+
+    /// Hides every secret that the environment gave. An address with a secret inside is hidden whole, and its parts
+    /// are, too.
+    pub fn mask(&self) -> Mask {
+        let telegram = [&self.telegram.bot_token, &self.telegram.webhook_secret];
+        let yclients = [&self.yclients.partner_token, &self.yclients.user_token];
+        let admin = [&self.admin.password, &self.admin.secret_key];
+        let words = telegram.into_iter().chain(yclients).chain(admin).flatten().cloned();
+        let urls = [&self.bitrix24.webhook_url, &self.database.url, &self.redis_url, &self.sentry_dsn];
+        Mask::new(words.chain(urls.into_iter().flatten().flat_map(secrets_of)))
     }
 
     /// The dotted paths of all keys by alphabet: `telegram.limits.chat_burst`.
@@ -135,6 +153,7 @@ impl Default for Config {
             database: Database::default(),
             scripts: Scripts::default(),
             conversations: Conversations::default(),
+            services: Services::default(),
             retention: Retention::default(),
             http: Http::default(),
             log: Log::default(),
@@ -207,6 +226,17 @@ pub enum Error {
          get a token from @BotFather with /newbot and put it into the environment or into `.env`"
     )]
     NoToken,
+}
+
+/// An address, the password in it, and the parts of its path that look like a key: `…/rest/1/KEY/`.
+fn secrets_of(url: &SecretString) -> Vec<SecretString> {
+    let mut secrets = vec![url.clone()];
+    if let Ok(url) = url.expose_secret().parse::<url::Url>() {
+        let path = url.path_segments().into_iter().flatten().filter(|part| part.len() >= 12);
+        secrets.extend(url.password().into_iter().chain(path).map(SecretString::from));
+        secrets.extend(Some(url.username()).filter(|name| name.len() >= 12).map(SecretString::from));
+    }
+    secrets
 }
 
 fn collect_keys(prefix: &str, value: &serde_json::Value, keys: &mut Vec<String>) {

@@ -10,6 +10,7 @@ mod client;
 mod gate;
 mod mask;
 mod service;
+mod settings;
 mod throttle;
 
 use std::time::Duration;

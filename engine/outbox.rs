@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::{SharedClock, Timestamp};
+use crate::clock::SharedClock;
 use crate::config;
 use crate::store::outbox::{Message, Outcome, Receipt};
 use crate::store::{self, Store, inbox};
@@ -35,8 +35,6 @@ pub struct Outbox {
     throttle: Throttle,
     chats: Mutex<HashMap<ChatId, VecDeque<Message>>>,
     queued: AtomicUsize,
-    /// Until when Telegram told us to be silent, in milliseconds; shared by all chats.
-    frozen_until: Mutex<Timestamp>,
     recent: effects::Recent,
     reports: mpsc::Sender<inbox::New>,
     tasks: TaskTracker,
@@ -65,7 +63,6 @@ impl Outbox {
             throttle: Throttle::new(&settings.limits),
             chats: Mutex::default(),
             queued: AtomicUsize::new(0),
-            frozen_until: Mutex::default(),
             recent: effects::Recent::default(),
             reports,
             tasks: TaskTracker::new(),
@@ -180,12 +177,15 @@ impl Outbox {
         };
         let (mut chat, mut markup, mut pause) = (message.chat, Markup::Html, FIRST_PAUSE);
         loop {
-            self.until_allowed(chat).await;
             let edited = match self.edited(&outgoing).await {
                 Ok(edited) => edited,
                 Err(Nowhere) => return receipt(Outcome::Refused),
             };
             let request = outgoing.request(chat, edited, markup);
+            let method = request.method;
+            // Telegram's own word first: what waited for it leaves at our pace, not all at once.
+            self.client.until_free(method).await;
+            self.throttle.until_ready(chat).await;
             let error = match self.client.call::<Sent>(request).await {
                 Ok(sent) => {
                     self.recent.note(&message.key, sent.message_id);
@@ -221,36 +221,19 @@ impl Outbox {
                     self.report(message, &error);
                     return receipt(Outcome::Refused);
                 }
-                Verdict::WaitFor(span) => {
-                    tracing::warn!(chat.id = chat.0, "{error}");
-                    self.freeze(span);
+                Verdict::Wait => {
+                    tracing::debug!(chat.id = chat.0, "message {} waits: {error}", message.key);
                     continue;
                 }
                 Verdict::InDoubt => metrics::counter!("outbox_ambiguous_total").increment(1),
                 Verdict::Again => {}
             }
             tracing::warn!(chat.id = chat.0, message.key = %message.key, "message {} not delivered yet: {error}", message.key);
-            metrics::counter!("api_retries_total", "service" => "telegram").increment(1);
+            metrics::counter!("api_retries_total", "service" => "telegram", "endpoint" => method)
+                .increment(1);
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-    }
-
-    /// Waits for Telegram's own word and for our limits.
-    async fn until_allowed(&self, chat: ChatId) {
-        loop {
-            let until = *self.frozen_until.lock().unwrap_or_else(PoisonError::into_inner);
-            if until <= self.clock.now() {
-                break;
-            }
-            self.clock.sleep_until(until).await;
-        }
-        self.throttle.until_ready(chat).await;
-    }
-
-    fn freeze(&self, span: Duration) {
-        let mut until = self.frozen_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = (*until).max(self.clock.now() + span);
     }
 
     /// Telegram's number of the message that an edit concerns.

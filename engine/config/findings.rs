@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::sections::{Department, Mode, Telegram};
+use super::sections::{Department, Mode, Services, Telegram};
+use super::setting::Limit;
 use super::{Config, Environment, variables};
 
 /// The longest Telegram holds a `getUpdates`.
@@ -49,6 +50,8 @@ pub(super) fn of(config: &Config) -> Vec<Finding> {
     scripts(config, &mut found);
     departments(&config.departments, &mut found);
     services(config, &mut found);
+    layer(&config.services, config.conversations.turn_deadline, &mut found);
+    reporting(config.sentry_dsn.as_ref(), &mut found);
     admin(config, &mut found);
     found.0
 }
@@ -241,6 +244,32 @@ fn services(config: &Config, found: &mut Findings) {
         !matches!(scheme, None | Some("redis" | "rediss")),
         "REDIS_URL",
         "is neither `redis://…` nor `rediss://…`; correct it, or unset it to cache in the process",
+    );
+}
+
+fn layer(services: &Services, turn_deadline: Limit<Duration>, found: &mut Findings) {
+    found.error(
+        services.deadline.is_zero() || services.background_deadline.is_zero(),
+        "services.deadline, services.background_deadline",
+        "is zero, so no call can succeed; 20s and 10m are usual",
+    );
+    found.warning(
+        turn_deadline.get().is_some_and(|turn| turn <= services.deadline),
+        "services.deadline",
+        "is not below `conversations.turn_deadline`, so a slow service parks talks that could go on; make it shorter",
+    );
+    found.warning(
+        services.retry.shortest_pause > services.retry.longest_pause,
+        "services.retry.shortest_pause",
+        "is above `services.retry.longest_pause`, which wins; make it shorter",
+    );
+}
+
+fn reporting(dsn: Option<&SecretString>, found: &mut Findings) {
+    found.error(
+        dsn.is_some_and(|dsn| dsn.expose_secret().parse::<sentry::types::Dsn>().is_err()),
+        "SENTRY_DSN",
+        "is not like `https://KEY@HOST/PROJECT`; copy it from the project's settings, or unset it",
     );
 }
 

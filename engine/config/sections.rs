@@ -282,6 +282,133 @@ impl Default for Retention {
     }
 }
 
+/// How Telegram, Bitrix24 and `YClients` are called.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Services {
+    /// How long connecting may take.
+    #[serde(with = "setting")]
+    pub connect_timeout: Duration,
+    /// A PEM file with certificates that are trusted besides the system's own; from [`super::Config::load`] it stands
+    /// under the folder of `config.yaml` unless absolute.
+    pub extra_root: Option<PathBuf>,
+    /// A call that a person waits for, with all its attempts and waits.
+    #[serde(with = "setting")]
+    pub deadline: Duration,
+    /// The same for reports and broadcasts.
+    #[serde(with = "setting")]
+    pub background_deadline: Duration,
+    /// When a failed call is made again.
+    #[serde(deserialize_with = "section")]
+    pub retry: Retry,
+    /// When a service that fails is left alone.
+    #[serde(deserialize_with = "section")]
+    pub breaker: Breaker,
+    /// How fast the portal is called.
+    #[serde(deserialize_with = "section")]
+    pub bitrix24: Bitrix24Limits,
+    /// How fast `YClients` is called.
+    #[serde(deserialize_with = "section")]
+    pub yclients: YclientsLimits,
+}
+
+impl Default for Services {
+    fn default() -> Services {
+        Services {
+            connect_timeout: Duration::from_secs(5),
+            extra_root: None,
+            deadline: Duration::from_secs(20),
+            background_deadline: Duration::from_mins(10),
+            retry: Retry::default(),
+            breaker: Breaker::default(),
+            bitrix24: Bitrix24Limits::default(),
+            yclients: YclientsLimits::default(),
+        }
+    }
+}
+
+/// When a failed call is made again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retry {
+    /// Attempts altogether.
+    #[serde(with = "setting")]
+    pub attempts: NonZeroU32,
+    /// The first pause, before `shortest_pause` and `longest_pause` are applied.
+    #[serde(with = "setting")]
+    pub first_pause: Duration,
+    /// How many times longer each next pause is.
+    #[serde(with = "setting")]
+    pub factor: NonZeroU32,
+    /// No pause is shorter.
+    #[serde(with = "setting")]
+    pub shortest_pause: Duration,
+    /// No pause is longer.
+    #[serde(with = "setting")]
+    pub longest_pause: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry {
+            attempts: nonzero!(3_u32),
+            first_pause: Duration::from_secs(1),
+            factor: nonzero!(2_u32),
+            shortest_pause: Duration::from_secs(2),
+            longest_pause: Duration::from_secs(10),
+        }
+    }
+}
+
+/// When a service that fails is left alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breaker {
+    /// After so many failures in a row.
+    pub failures: Limit<NonZeroU32>,
+    /// For so long; then one call goes as a probe.
+    #[serde(with = "setting")]
+    pub open_for: Duration,
+}
+
+impl Default for Breaker {
+    fn default() -> Breaker {
+        Breaker { failures: Limit::of(nonzero!(8_u32)), open_for: Duration::from_secs(10) }
+    }
+}
+
+/// The portal's leaky bucket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bitrix24Limits {
+    /// Calls a second in the long run.
+    pub per_second: Limit<NonZeroU32>,
+    /// Calls at once before `per_second` counts.
+    pub burst: Limit<NonZeroU32>,
+}
+
+impl Default for Bitrix24Limits {
+    fn default() -> Bitrix24Limits {
+        Bitrix24Limits { per_second: Limit::of(nonzero!(2_u32)), burst: Limit::of(nonzero!(50_u32)) }
+    }
+}
+
+/// `YClients`' two sliding windows, both counted by address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct YclientsLimits {
+    /// Calls in any second.
+    pub per_second: Limit<NonZeroU32>,
+    /// Calls in any minute.
+    pub per_minute: Limit<NonZeroU32>,
+}
+
+impl Default for YclientsLimits {
+    fn default() -> YclientsLimits {
+        YclientsLimits { per_second: Limit::of(nonzero!(5_u32)), per_minute: Limit::of(nonzero!(200_u32)) }
+    }
+}
+
 /// The bot's own HTTP door.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -48,9 +48,7 @@ pub fn client(settings: &ClientSettings) -> Result<reqwest::Client, ClientError>
         .user_agent(concat!("borodach/", env!("CARGO_PKG_VERSION")));
     if let Some(file) = &settings.extra_root {
         let pem = std::fs::read(file).map_err(|source| ClientError::Root { file: file.clone(), source })?;
-        for certificate in reqwest::Certificate::from_pem_bundle(&pem)? {
-            builder = builder.add_root_certificate(certificate);
-        }
+        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?);
     }
     Ok(builder.build()?)
 }

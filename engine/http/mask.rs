@@ -44,6 +44,6 @@ impl Mask {
 fn forms(secret: &str) -> [String; 3] {
     let encoded = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let quoted = serde_json::Value::from(secret).to_string();
-    let escaped = quoted.trim_matches('"').to_owned();
+    let escaped = quoted[1..quoted.len() - 1].to_owned();
     [secret.to_owned(), encoded, escaped]
 }

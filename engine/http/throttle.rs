@@ -3,19 +3,33 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use governor::Quota;
+use governor::clock::Clock as _;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+use crate::clock::SharedClock;
 
 /// The quotas of a service; a call takes from all of them.
 #[derive(Clone, Debug)]
 pub struct Throttle {
-    name: &'static str,
     quotas: Vec<Quota>,
 }
 
 impl Throttle {
-    /// Quotas kept in this process. `name` tells budgets apart; without quotas everybody goes at once.
+    /// Quotas kept in this process; without any everybody goes at once.
     pub fn new(name: &'static str, quotas: &[Quota]) -> Throttle {
-        Throttle { name, quotas: quotas.to_vec() }
+        let _ = name;
+        Throttle { quotas: quotas.to_vec() }
+    }
+
+    /// The budgets, the slowest to fill first: a call takes from one after another, and what it took from the last is
+    /// the freshest.
+    pub(super) fn budgets(self, clock: &SharedClock) -> Vec<Budget> {
+        let mut quotas = self.quotas;
+        quotas.sort_by_key(|quota| std::cmp::Reverse(quota.burst_size_replenished_in()));
+        quotas.into_iter().map(|quota| Budget::Own(limiter(quota, clock))).collect()
     }
 }
 
@@ -28,4 +42,40 @@ pub fn sliding(count: NonZeroU32, span: Duration) -> Quota {
     let steady = (count.get() - burst.get()).max(1);
     let quota = Quota::with_period(span / steady).expect("a span of time is longer than nothing");
     quota.allow_burst(burst)
+}
+
+/// One quota and what is left of it.
+#[derive(Debug)]
+pub(super) enum Budget {
+    /// Of this process alone.
+    Own(Limiter),
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
+
+impl Budget {
+    /// Takes one call; when there is none, tells how long to wait before the next look.
+    pub fn take(&self) -> Result<(), Duration> {
+        match self {
+            Budget::Own(limiter) => {
+                limiter.check().map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
+            }
+        }
+    }
+}
+
+fn limiter(quota: Quota, clock: &SharedClock) -> Limiter {
+    RateLimiter::direct_with_clock(quota, Ticks(clock.clone()))
+}
+
+/// Our clock as governor reads it.
+#[derive(Clone, Debug)]
+pub(super) struct Ticks(SharedClock);
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Duration::from_millis(u64::try_from(self.0.now().0).unwrap_or(0)).into()
+    }
 }

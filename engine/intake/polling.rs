@@ -64,16 +64,18 @@ async fn fetch(intake: &Intake, client: &Client, hold: Duration) {
             .timeout(u32::try_from(hold.as_secs()).unwrap_or(50))
             .allowed_updates(ALLOWED);
         request.offset = offset;
+        let request = Request::of(&request);
+        let method = request.method;
         let updates: Vec<Box<RawValue>> =
-            match client.call_within(Request::of(&request), hold + Duration::from_secs(15)).await {
+            match client.call_within(request, hold + Duration::from_secs(15)).await {
                 Ok(updates) => updates,
                 Err(Error::Refused { code: 409, description, .. }) => {
                     tracing::warn!("somebody else polls this bot: {description}");
                     return wait(&mut pause).await;
                 }
                 Err(error) => {
-                    if let Verdict::WaitFor(span) = error.verdict() {
-                        tokio::time::sleep(span).await;
+                    if error.verdict() == Verdict::Wait {
+                        client.until_free(method).await;
                     } else {
                         tracing::warn!("cannot fetch updates: {error}");
                         wait(&mut pause).await;

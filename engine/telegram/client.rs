@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,13 +10,15 @@ use serde_json::value::RawValue;
 use teloxide::requests::Payload;
 use url::Url;
 
+use crate::http::{self, Call, Failure, NotSent, Priority, Scope, Service};
+
 /// A call ready to be sent: the method and its parameters as JSON.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// As Telegram spells it.
     pub method: &'static str,
-    /// The parameters, a JSON object.
-    pub body: Vec<u8>,
+    /// The parameters, a JSON object; shared by the attempts to send it.
+    pub body: Bytes,
 }
 
 impl Request {
@@ -23,7 +26,7 @@ impl Request {
     pub fn of<P: Payload + Serialize>(payload: &P) -> Request {
         let body =
             serde_json::to_vec(payload).expect("teloxide's payloads have string keys and no failing parts");
-        Request { method: P::NAME, body }
+        Request { method: P::NAME, body: body.into() }
     }
 }
 
@@ -74,6 +77,12 @@ pub enum Error {
         /// Where and why.
         source: serde_json::Error,
     },
+    /// Telegram was not even called.
+    #[error("Telegram is not called for now: {why}")]
+    NotSent {
+        /// What kept the call back.
+        why: NotSent,
+    },
 }
 
 /// What the caller may do after an error.
@@ -81,8 +90,8 @@ pub enum Error {
 pub enum Verdict {
     /// Surely not done: try again, with a pause.
     Again,
-    /// Surely not done: every call to Telegram waits this long, then again.
-    WaitFor(Duration),
+    /// Surely not done: every call to Telegram waits until [`Client::until_free`] returns, then again.
+    Wait,
     /// Perhaps done: a repetition may double it, and must be counted.
     InDoubt,
     /// The person cannot be reached: blocked, deleted or never started the bot.
@@ -101,9 +110,39 @@ impl Error {
         match self {
             Error::Unreachable { .. } => Verdict::Again,
             Error::InDoubt { .. } | Error::Malformed { .. } => Verdict::InDoubt,
-            Error::TooMany { retry_after, .. } => Verdict::WaitFor(*retry_after),
+            Error::TooMany { .. } => Verdict::Wait,
+            Error::NotSent { why } if why.retry_after().is_some() => Verdict::Wait,
+            Error::NotSent { .. } => Verdict::Again,
             Error::Refused { code, description, .. } => refusal(*code, &description.to_lowercase()),
         }
+    }
+}
+
+/// What the layer makes of an error. Telegram's client repeats nothing there: the outbox does, in its order.
+impl Failure for Error {
+    fn verdict(&self) -> http::Verdict {
+        match self {
+            Error::Unreachable { .. } | Error::NotSent { .. } => http::Verdict::Again,
+            Error::InDoubt { .. } | Error::Malformed { .. } => http::Verdict::LookFirst,
+            // One 429 may or may not concern other chats; it is cheaper to believe that it does.
+            Error::TooMany { retry_after, .. } => http::Verdict::WaitFor(*retry_after, Scope::Service),
+            Error::Refused { code: 401 | 404 | 409, .. } => http::Verdict::AskPerson,
+            Error::Refused { .. } => http::Verdict::GiveUp,
+        }
+    }
+
+    fn outcome(&self) -> &'static str {
+        match self {
+            Error::Unreachable { .. } => "unreachable",
+            Error::InDoubt { .. } | Error::Malformed { .. } => "in_doubt",
+            Error::TooMany { .. } => "too_many",
+            Error::Refused { .. } => "refused",
+            Error::NotSent { why } => why.outcome(),
+        }
+    }
+
+    fn not_sent(_service: &'static str, why: NotSent) -> Error {
+        Error::NotSent { why }
     }
 }
 
@@ -128,6 +167,7 @@ fn refusal(code: u16, description: &str) -> Verdict {
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
+    service: Service,
     base: Url,
     token: SecretString,
     timeout: Duration,
@@ -150,47 +190,45 @@ struct Parameters {
 }
 
 impl Client {
-    /// A client for the Bot API at `base`. Errors: the system has no usable store of certificates.
-    pub fn new(base: Url, token: SecretString, timeout: Duration) -> Result<Client, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .pool_max_idle_per_host(256)
-            .tcp_nodelay(true)
-            .user_agent(concat!("borodach/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Client { http, base, token, timeout })
+    /// A client for the Bot API at `base`. `service` repeats nothing: its policy has one attempt.
+    pub fn new(
+        http: reqwest::Client,
+        service: Service,
+        base: Url,
+        token: SecretString,
+        timeout: Duration,
+    ) -> Client {
+        Client { http, service, base, token, timeout }
     }
 
     /// Makes one call and reads its result; no retries, those are the caller's.
-    pub async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, Error> {
+    pub async fn call<T: DeserializeOwned + Send>(&self, request: Request) -> Result<T, Error> {
         self.call_within(request, self.timeout).await
     }
 
     /// Like [`Client::call`], with a deadline of its own: a long poll holds the line on purpose.
-    pub async fn call_within<T: DeserializeOwned>(
+    pub async fn call_within<T: DeserializeOwned + Send>(
         &self,
         request: Request,
         timeout: Duration,
     ) -> Result<T, Error> {
-        let method = request.method;
-        let started = std::time::Instant::now();
-        let outcome = self.exchange(request, timeout).await;
-        let label = match &outcome {
-            Ok(_) => "ok",
-            Err(Error::Unreachable { .. }) => "unreachable",
-            Err(Error::InDoubt { .. } | Error::Malformed { .. }) => "in_doubt",
-            Err(Error::TooMany { .. }) => "too_many",
-            Err(Error::Refused { .. }) => "refused",
-        };
-        metrics::counter!("api_requests_total", "service" => "telegram", "endpoint" => method, "outcome" => label)
-            .increment(1);
-        metrics::histogram!("api_duration_seconds", "service" => "telegram", "endpoint" => method)
-            .record(started.elapsed().as_secs_f64());
-        outcome
+        let call =
+            Call { endpoint: request.method, priority: Priority::Interactive, effect: http::Effect::Write };
+        self.service.call(call, |_| self.exchange(&request, timeout)).await
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, request: Request, timeout: Duration) -> Result<T, Error> {
-        let Request { method, body } = request;
+    /// Waits until Telegram may be called: it told nobody to wait, and it is not left alone after failures.
+    pub async fn until_free(&self, method: &'static str) {
+        self.service.until_free(method).await;
+    }
+
+    /// The road that all calls take.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, request: &Request, timeout: Duration) -> Result<T, Error> {
+        let method = request.method;
         let lost = |error: reqwest::Error| {
             let source = error.without_url();
             if source.is_connect() || source.is_builder() {
@@ -208,7 +246,7 @@ impl Client {
             .http
             .post(address)
             .header(reqwest::header::CONTENT_TYPE, "application/json")
-            .body(body)
+            .body(request.body.clone())
             .timeout(timeout)
             .send()
             .await

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use teloxide::payloads::GetMe;
 
+use crate::http::Service;
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
 use crate::script::Scripts;
@@ -21,6 +22,7 @@ pub struct Health {
     outbox: Arc<Outbox>,
     scripts: Arc<Scripts>,
     client: Client,
+    services: Vec<Service>,
     started: Instant,
     /// Telegram is asked at most so often, however often we are.
     telegram: Mutex<Option<(Instant, Value)>>,
@@ -33,16 +35,17 @@ const TELEGRAM_ASKED_EVERY: Duration = Duration::from_secs(30);
 const LATE: Duration = Duration::from_mins(1);
 
 impl Health {
-    /// A look at these parts; `started` is when the process began.
+    /// A look at these parts; each of `services` becomes one by its name. `started` is when the process began.
     pub fn new(
         lanes: Arc<Lanes>,
         outbox: Arc<Outbox>,
         scripts: Arc<Scripts>,
         client: Client,
+        services: Vec<Service>,
         started: Instant,
     ) -> Health {
         recorder();
-        Health { lanes, outbox, scripts, client, started, telegram: Mutex::default() }
+        Health { lanes, outbox, scripts, client, services, started, telegram: Mutex::default() }
     }
 
     /// Whether the bot can take an update: its database answers.
@@ -72,13 +75,15 @@ impl Health {
             "busy_lanes": self.lanes.busy(),
         });
         let scripts = self.scripts();
-        let parts = json!({
-            "database": database, "telegram": telegram, "outbox": outbox,
-            "conversations": conversations, "scripts": scripts,
+        let mut parts = json!({
+            "database": database, "outbox": outbox, "conversations": conversations, "scripts": scripts,
         });
-        let all_well = ["database", "telegram", "outbox", "conversations", "scripts"]
-            .iter()
-            .all(|part| parts[part]["status"] == "ok");
+        for service in &self.services {
+            parts[service.name()] = service.report();
+        }
+        lay_over(&mut parts["telegram"], telegram);
+        let all_well =
+            parts.as_object().is_some_and(|parts| parts.values().all(|part| part["status"] == "ok"));
         let status = match (parts["database"]["status"] == "ok", all_well) {
             (false, _) => "down",
             (true, false) => "degraded",
@@ -132,6 +137,15 @@ impl Health {
             "refused": refused.map(|refusal| json!({ "at": refusal.at, "report": refusal.report })),
         })
     }
+}
+
+/// Adds what a sign of life told to what is known of a part; either may find it not well.
+fn lay_over(part: &mut Value, sign: Value) {
+    let is_well = part["status"] != "degraded" && sign["status"] == "ok";
+    if let Value::Object(sign) = sign {
+        sign.into_iter().for_each(|(key, value)| part[key] = value);
+    }
+    part["status"] = if is_well { "ok" } else { "degraded" }.into();
 }
 
 /// The state of a part that is asked for a sign of life.

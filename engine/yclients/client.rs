@@ -57,8 +57,8 @@ struct Request {
 }
 
 impl Client {
-    /// A client with the tokens of `settings`. `service` is the road its calls go by;
-    `http` follows no redirects: they would drop the tokens, or give them to somebody else.
+    /// A client with the tokens of `settings`. `service` is the road its calls go by; `http` follows no redirects: they
+    /// would drop the tokens, or give them to somebody else.
     pub fn new(
         settings: &config::Yclients,
         service: http::Service,

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use borodach::config::Mode;
+use borodach::http;
 use borodach::outbox::Outbox;
 use borodach::store::inbox::New;
 use borodach::store::{CrashPoint, LaneId, Turn, outbox};
@@ -20,8 +21,12 @@ use crate::desk::{ANNA, OFFICE};
 async fn a_message_found_on_disk_while_it_is_on_its_way_is_sent_once() {
     let desk = Desk::lay().await;
     let store = Store::open(&desk.store, Arc::clone(&desk.clock)).await.expect("an empty database");
-    let client = Client::new(desk.sandbox.url(), desk.sandbox.token().to_owned().into(), PATIENCE);
-    let client = client.expect("loopback needs no certificates");
+    let http = http::client(&http::ClientSettings::default()).expect("loopback needs no certificates");
+    let policy = http::Policy { attempts: 1, ..http::Policy::default() };
+    let (throttle, breaker) = (http::Throttle::new("telegram", &[]), http::BreakerSettings::default());
+    let service = http::Service::new("telegram", policy, throttle, breaker, Arc::clone(&desk.clock));
+    let token = desk.sandbox.token().to_owned().into();
+    let client = Client::new(http, service, desk.sandbox.url(), token, PATIENCE);
     let (deliveries, _reports) =
         Outbox::new(store.clone(), client, Arc::clone(&desk.clock), &desk.config.telegram);
     let lease = store.lease(LaneId(OFFICE)).await.expect("it is free").expect("it is free");

@@ -13,6 +13,7 @@ pub mod intake;
 pub mod lanes;
 pub mod money;
 pub mod outbox;
+pub mod ratings;
 pub mod reporting;
 pub mod sandbox;
 pub mod scheduler;

@@ -58,6 +58,9 @@ pub struct Config {
     /// How long finished things are kept.
     #[serde(deserialize_with = "yaml::section")]
     pub retention: Retention,
+    /// The barbershops' `YClients`.
+    #[serde(deserialize_with = "yaml::section")]
+    pub yclients: Yclients,
     /// The bot's own HTTP door.
     #[serde(deserialize_with = "yaml::section")]
     pub http: Http,
@@ -73,9 +76,6 @@ pub struct Config {
     /// The departments partners choose from, in the order of the buttons.
     pub departments: Vec<Department>,
 
-    /// The barbershops' `YClients`.
-    #[serde(skip)]
-    pub yclients: Yclients,
     /// `REDIS_URL`: the cache and the budgets that several instances share; in the process without it.
     #[serde(skip)]
     pub redis_url: Option<SecretString>,

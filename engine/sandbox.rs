@@ -4,12 +4,16 @@
 pub mod bitrix24;
 pub mod demo;
 pub mod faults;
+pub mod network;
 pub mod telegram;
 mod wire;
+pub mod yclients;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use bitrix24::Bitrix24;
+pub use network::Network;
+pub use yclients::YClients;
 
 /// Locks; what a panicking test left behind is still worth looking at.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -234,6 +234,11 @@ fn services(config: &Config, found: &mut Findings) {
         "bitrix24.request_timeout, bitrix24.upload_timeout",
         "must not be zero, or no call can succeed; 15s and 2m are usual",
     );
+    found.error(
+        yclients.request_timeout.is_zero(),
+        "yclients.request_timeout",
+        "is zero, so no call can succeed; 15s is usual",
+    );
     found.warning(
         missing(&yclients.partner_token),
         "YCLIENTS_PARTNER_TOKEN",

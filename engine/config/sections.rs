@@ -566,22 +566,35 @@ impl Default for Bitrix24 {
     }
 }
 
-/// The barbershops' `YClients`; all of it comes from the environment.
-#[derive(Clone, Debug)]
+/// How the bot talks to the barbershops' `YClients`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Yclients {
+    /// Deadline of one request, repetitions not counted.
+    #[serde(with = "setting")]
+    pub request_timeout: Duration,
+    /// Salons asked at the same time while the network is gone through.
+    #[serde(with = "setting")]
+    pub salons_at_once: NonZeroU32,
     /// `YCLIENTS_API_URL`: the service itself unless it is a stand-in.
+    #[serde(skip)]
     pub api_url: Url,
     /// `YCLIENTS_PARTNER_TOKEN`.
+    #[serde(skip)]
     pub partner_token: Option<SecretString>,
     /// `YCLIENTS_USER_TOKEN`.
+    #[serde(skip)]
     pub user_token: Option<SecretString>,
     /// `YCLIENTS_CHAIN_ID`: the network's number.
+    #[serde(skip)]
     pub chain_id: Option<i64>,
 }
 
 impl Default for Yclients {
     fn default() -> Yclients {
         Yclients {
+            request_timeout: Duration::from_secs(15),
+            salons_at_once: nonzero!(8_u32),
             api_url: known_url("https://api.yclients.com/api/v1"),
             partner_token: None,
             user_token: None,

@@ -127,7 +127,7 @@ fn what_is_no_yaml_is_refused_with_its_place() {
     assert_snapshot!(refusal("spam: { burst: 1\n"), @"config.yaml:1:7: `spam`: unclosed bracket '{'");
     assert_snapshot!(refusal("spam:\n  burst: 1\n  burst: 2\n"), @"config.yaml:3:3: `spam`: duplicate mapping key `burst` is not allowed here");
     assert_snapshot!(refusal("spam:\n\tburst: 1\n"), @"config.yaml:2:2: tabs disallowed within this context (block indentation)");
-    assert_snapshot!(refusal("a: 1\n---\nb: 2\n"), @"config.yaml:1:1: unknown key `a`; the keys here are `telegram`, `spam`, `database`, `scripts`, `conversations`, `services`, `retention`, `http`, `log`, `shutdown`, `time_zone`, `departments`");
+    assert_snapshot!(refusal("a: 1\n---\nb: 2\n"), @"config.yaml:1:1: unknown key `a`; the keys here are `telegram`, `spam`, `database`, `scripts`, `conversations`, `services`, `retention`, `yclients`, `http`, `log`, `shutdown`, `time_zone`, `departments`");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_secret_in_the_file_is_refused_by_the_name_of_its_variable_and_never_shown()
     config.yaml:2:3: `telegram.webhook_secret` has no place in this file, which many may read; delete it and set TELEGRAM_WEBHOOK_SECRET in the environment or in `.env`
     config.yaml:2:3: `database.url` has no place in this file, which many may read; delete it and set DATABASE_URL in the environment or in `.env`
     config.yaml:1:1: `bitrix24` has no place in this file, which many may read; delete it and set BITRIX_WEBHOOK_URL in the environment or in `.env`
-    config.yaml:1:1: `yclients` has no place in this file, which many may read; delete it and set YCLIENTS_PARTNER_TOKEN, YCLIENTS_USER_TOKEN and YCLIENTS_CHAIN_ID in the environment or in `.env`
+    config.yaml:1:13: `yclients.user_token` has no place in this file, which many may read; delete it and set YCLIENTS_USER_TOKEN in the environment or in `.env`
     config.yaml:1:1: `redis` has no place in this file, which many may read; delete it and set REDIS_URL in the environment or in `.env`
     config.yaml:1:1: `TELEGRAM_BOT_TOKEN` has no place in this file, which many may read; delete it and set TELEGRAM_BOT_TOKEN in the environment or in `.env`
     config.yaml:1:28: `telegram.admin_password` has no place in this file, which many may read; delete it and set ADMIN_PASSWORD in the environment or in `.env`

@@ -15,12 +15,15 @@ mod questions;
 mod registration;
 mod reload;
 mod reporting;
+mod ratings;
 mod sandbox_telegram;
+mod sandbox_yclients;
 mod scripts;
 mod store;
 mod telegram_html;
 mod trial;
 mod writes;
+mod yclients;
 
 /// Installs the TLS provider that every HTTP client of the process uses, and a log that is shown with failures, once.
 pub fn crypto() {

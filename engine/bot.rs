@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Mode, Watch};
-use crate::conversation::{self, Host, notice};
+use crate::conversation::{self, Host, World, notice};
 use crate::http::{self, Policy, Service, Throttle};
 use crate::intake::{self, ALLOWED, Intake};
 use crate::lanes::Lanes;
@@ -25,6 +25,7 @@ use crate::script::{self, Outcome, Refusal, Scripts, Trigger, watch};
 use crate::store::{self, Store, housekeeping::Retention, inbox};
 use crate::telegram::{Client, Request, html};
 use crate::web;
+use crate::{bitrix24, portal, yclients};
 
 /// A bot that is ready to run.
 #[derive(Debug)]
@@ -57,6 +58,9 @@ pub enum StartError {
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] http::ClientError),
+    /// The portal's address.
+    #[error(transparent)]
+    Portal(#[from] bitrix24::AddressError),
     /// The bot's own address.
     #[error("cannot listen on {address}; set http.listen or LISTEN_ADDR to a free address")]
     Listen {
@@ -79,9 +83,10 @@ impl Bot {
         let token = config.telegram.token()?.clone();
         let http = http::client(&config.services.client())?;
         let telegram = telegram(&config, &clock);
-        let services = vec![telegram.clone()];
+        let mut services = vec![telegram.clone()];
         let (base, timeout) = (config.telegram.api_url.clone(), config.telegram.request_timeout);
-        let client = Client::new(http, telegram, base, token, timeout);
+        let client = Client::new(http.clone(), telegram, base, token, timeout);
+        let world = world(&config, &http, &client, &clock, &mut services)?;
         let address = config.http.listen;
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
@@ -103,7 +108,7 @@ impl Bot {
         };
         let (outbox, reports) =
             Outbox::new(store.clone(), client.clone(), Arc::clone(&clock), &config.telegram);
-        let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, settings));
+        let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, settings).with(world));
         let lanes = Lanes::new(host, Arc::clone(&outbox));
         let clip = config.conversations.answer_clip.get().map_or(usize::MAX, config::Size::bytes);
         let secret = config.telegram.webhook_secret.clone();
@@ -151,7 +156,8 @@ impl Bot {
         let health = self.health();
         let Bot { config, client, lanes, outbox, intake, scripts, mut reports, listener, .. } = self;
         let tasks = TaskTracker::new();
-        let router = web::router(health, Arc::clone(&intake)).merge(pages);
+        let door = web::PortalDoor { lanes: Arc::clone(&lanes), settings: config.bitrix24.clone() };
+        let router = web::router(health, Arc::clone(&intake), door).merge(pages);
         let quiet = stop.clone();
         tasks.spawn(async move {
             let serve = axum::serve(listener, router).with_graceful_shutdown(quiet.cancelled_owned());
@@ -170,6 +176,12 @@ impl Bot {
             retention,
             stop.clone(),
         ));
+        if let Some(portal) = &lanes.host().world().bitrix24 {
+            tasks.spawn(probe(portal.clone(), stop.clone()));
+            if let Some(every) = config.bitrix24.look_for_changes.get() {
+                tasks.spawn(portal::keep_up(Arc::clone(&lanes), portal.clone(), every, stop.clone()));
+            }
+        }
         if let Some(refusal) = scripts.refused() {
             lanes.accept(refused(lanes.host(), &refusal)).await?;
         }
@@ -210,6 +222,55 @@ fn telegram(config: &Config, clock: &SharedClock) -> Service {
     let throttle = Throttle::new("telegram", &[]);
     Service::new("telegram", policy, throttle, config.services.breaker(), Arc::clone(clock))
 }
+
+/// The services outside that are configured; each becomes a part of `/health`.
+fn world(
+    config: &Config,
+    http: &reqwest::Client,
+    telegram: &Client,
+    clock: &SharedClock,
+    services: &mut Vec<Service>,
+) -> Result<World, StartError> {
+    let mut road = |name, throttle| {
+        let (policy, breaker) = (config.services.policy(), config.services.breaker());
+        let service = Service::new(name, policy, throttle, breaker, Arc::clone(clock));
+        services.push(service.clone());
+        service
+    };
+    let bitrix24 = match &config.bitrix24.webhook_url {
+        Some(webhook) => {
+            let settings = &config.bitrix24;
+            let throttle = Throttle::new("bitrix24", &config.services.bitrix24.quotas());
+            let service = road("bitrix24", throttle);
+            Some(bitrix24::Client::new(webhook, settings, service, http.clone(), Arc::clone(clock))?)
+        }
+        None => None,
+    };
+    let yclients = config.yclients.partner_token.as_ref().map(|_| {
+        let throttle = Throttle::new("yclients", &config.services.yclients.quotas());
+        let service = road("yclients", throttle);
+        yclients::Client::new(&config.yclients, service, http.clone(), Arc::clone(clock))
+    });
+    let (telegram, departments) = (Some(telegram.clone()), config.departments.clone());
+    Ok(World { bitrix24, yclients, telegram, departments })
+}
+
+/// Finds out what the portal can do, until it has answered: writes begun before go by the surer of two ways.
+async fn probe(portal: bitrix24::Client, stop: CancellationToken) {
+    loop {
+        match portal.probe().await {
+            Ok(can) => return tracing::info!("the portal answers: {can:?}"),
+            Err(error) => tracing::warn!("the portal cannot be asked what it can do: {error}"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PROBE_PAUSE) => {}
+        }
+    }
+}
+
+/// How long to wait before the portal is asked again what it can do.
+const PROBE_PAUSE: Duration = Duration::from_mins(1);
 
 /// Starts whichever way updates come in, and tells Telegram the commands.
 fn listen(

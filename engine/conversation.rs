@@ -3,12 +3,14 @@
 mod deed;
 mod memory;
 mod outside;
+mod portal;
 pub mod question;
 mod route;
 mod talk;
 mod turn;
 mod versions;
 pub mod words;
+mod world;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,7 @@ use crate::telegram::{ChatId, UserId};
 
 pub use talk::trigger_data;
 pub use turn::notice;
+pub use world::{Kept, World};
 
 /// What conversations need of the rest of the engine.
 #[derive(Debug)]
@@ -32,6 +35,7 @@ pub struct Host {
     scripts: Arc<Scripts>,
     clock: SharedClock,
     settings: Settings,
+    world: World,
     memory: memory::Memory,
 }
 
@@ -117,7 +121,18 @@ pub enum Effect {
 impl Host {
     /// The parts that conversations work with.
     pub fn new(store: Store, scripts: Arc<Scripts>, clock: SharedClock, settings: Settings) -> Host {
-        Host { store, scripts, clock, settings, memory: memory::Memory::default() }
+        Host { store, scripts, clock, settings, world: World::default(), memory: memory::Memory::default() }
+    }
+
+    /// The same with services outside.
+    #[must_use]
+    pub fn with(self, world: World) -> Host {
+        Host { world, ..self }
+    }
+
+    /// The services outside.
+    pub fn world(&self) -> &World {
+        &self.world
     }
 
     /// The store.

@@ -14,6 +14,7 @@ pub mod intake;
 pub mod lanes;
 pub mod money;
 pub mod outbox;
+pub mod portal;
 pub mod ratings;
 pub mod reporting;
 pub mod sandbox;

@@ -3,6 +3,7 @@
 //! because the outbox must know the truth about every call.
 
 mod client;
+mod file;
 mod incoming;
 mod outgoing;
 
@@ -11,6 +12,7 @@ pub mod html;
 use serde::{Deserialize, Serialize};
 
 pub use client::{Client, Error, Request, Sent, Verdict};
+pub use file::Source;
 pub use incoming::{File, Incoming, Parsed, Person, What, parse, update_id};
 pub use outgoing::{Button, Content, Key, Keyboard, Markup, Outgoing, Press, Target};
 

@@ -13,14 +13,28 @@ use axum::{Json, Router};
 use serde_json::value::RawValue;
 
 use crate::intake::Intake;
+use crate::lanes::Lanes;
+use crate::{config, portal};
 
 pub use health::Health;
 
 /// An update is a few kilobytes; Telegram's own server stops at a megabyte, others may not.
 const LARGEST_UPDATE: usize = 16 << 20;
 
+/// An event of the portal is a few hundred bytes.
+const LARGEST_EVENT: usize = 64 << 10;
+
+/// The door for what the portal tells.
+#[derive(Debug)]
+pub struct PortalDoor {
+    /// Where entries are taken.
+    pub lanes: Arc<Lanes>,
+    /// Whose events are believed.
+    pub settings: config::Bitrix24,
+}
+
 /// The routes.
-pub fn router(health: Arc<Health>, intake: Arc<Intake>) -> Router {
+pub fn router(health: Arc<Health>, intake: Arc<Intake>, portal: PortalDoor) -> Router {
     let health = Router::new()
         .route("/health", get(whole))
         .route("/health/live", get(|| async { "ok" }))
@@ -31,7 +45,11 @@ pub fn router(health: Arc<Health>, intake: Arc<Intake>) -> Router {
         .route("/telegram/webhook", post(update))
         .layer(DefaultBodyLimit::max(LARGEST_UPDATE))
         .with_state(intake);
-    health.merge(telegram)
+    let bitrix24 = Router::new()
+        .route("/bitrix24/events", post(event))
+        .layer(DefaultBodyLimit::max(LARGEST_EVENT))
+        .with_state(Arc::new(portal));
+    health.merge(telegram).merge(bitrix24)
 }
 
 async fn whole(State(health): State<Arc<Health>>) -> Response {
@@ -46,6 +64,23 @@ async fn ready(State(health): State<Arc<Health>>) -> StatusCode {
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], health.metrics()).into_response()
+}
+
+/// One event of the portal, which never brings it again: what cannot be written down now is found by asking later.
+async fn event(State(door): State<Arc<PortalDoor>>, body: Bytes) -> StatusCode {
+    let heard = tokio::spawn(async move { portal::hear(&door.lanes, &door.settings, &body).await });
+    match heard.await {
+        Ok(Ok(portal::Heard::Taken)) => StatusCode::OK,
+        Ok(Ok(portal::Heard::Forged)) => StatusCode::UNAUTHORIZED,
+        Ok(Err(error)) => {
+            tracing::warn!("an event of the portal is not written down: {error}");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Err(panic) => {
+            tracing::error!("an event of the portal was not accepted: {panic}");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    }
 }
 
 /// One update. The answer is 200 only when it is written down; whatever else makes Telegram bring it again.

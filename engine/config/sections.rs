@@ -544,6 +544,8 @@ pub struct Bitrix24 {
     pub inline_file: Limit<Size>,
     /// Running time of one method in ten minutes, as the portal counts it, after which the method rests.
     pub method_time: Limit<Duration>,
+    /// How often the portal is asked for changes its events did not tell of.
+    pub look_for_changes: Limit<Duration>,
     /// `BITRIX_WEBHOOK_URL`: the address with the key inside.
     #[serde(skip)]
     pub webhook_url: Option<SecretString>,
@@ -560,6 +562,7 @@ impl Default for Bitrix24 {
             longest_request: Duration::from_mins(1),
             inline_file: Limit::of(Size::kib(256)),
             method_time: Limit::of(Duration::from_mins(7)),
+            look_for_changes: Limit::of(Duration::from_mins(5)),
             webhook_url: None,
             application_token: None,
         }

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::store::ConversationId;
 use crate::store::doubt::Decision;
 use crate::store::inbox::Entry;
+use crate::store::task::Seen;
 use crate::telegram::{Incoming, UserId};
 
 /// An inbox entry, understood.
@@ -22,6 +23,8 @@ pub(super) enum Deed {
     Notice(Notice),
     /// A parked conversation may go on: the scripts have changed.
     Resume(Resume),
+    /// Something has changed in a task of the portal.
+    Portal(Portal),
     /// The office has said what became of a write in doubt.
     Decided(Decided),
 }
@@ -60,6 +63,17 @@ pub(super) struct Resume {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct Portal {
+    pub task: i64,
+    /// Whether it is about a comment.
+    #[serde(default)]
+    pub is_comment: bool,
+    /// What the task is like, when whoever noticed has looked.
+    #[serde(default)]
+    pub seen: Option<Seen>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Decided {
     pub conversation: i64,
     pub decision: Decision,
@@ -77,6 +91,7 @@ impl Deed {
             "notice" => Deed::Notice(entry.body.read()?),
             "resume" => Deed::Resume(entry.body.read()?),
             "decision" => Deed::Decided(entry.body.read()?),
+            "bitrix24" => Deed::Portal(entry.body.read()?),
             _ => Deed::Event(entry.body.read()?),
         })
     }
@@ -86,7 +101,8 @@ impl Deed {
         match self {
             Deed::Person(incoming) => incoming.from.id,
             Deed::Timer(timer) => timer.user,
-            Deed::Event(_) | Deed::Notice(_) | Deed::Resume(_) | Deed::Decided(_) => NOBODY,
+            Deed::Event(_) | Deed::Notice(_) | Deed::Resume(_) => NOBODY,
+            Deed::Decided(_) | Deed::Portal(_) => NOBODY,
         }
     }
 
@@ -96,7 +112,7 @@ impl Deed {
             Deed::Timer(timer) => Some(ConversationId(timer.conversation)),
             Deed::Resume(resume) => Some(ConversationId(resume.conversation)),
             Deed::Decided(decided) => Some(ConversationId(decided.conversation)),
-            Deed::Person(_) | Deed::Event(_) | Deed::Notice(_) => None,
+            Deed::Person(_) | Deed::Event(_) | Deed::Notice(_) | Deed::Portal(_) => None,
         }
     }
 }

@@ -77,8 +77,9 @@ impl Turn<'_> {
     }
 
     fn intent(&self, talk: &Talk) -> Intent {
-        let since = talk.detail.writing.as_ref().map_or_else(|| self.host.clock.now(), |writing| writing.since);
-        Intent { key: self.key(talk), since }
+        let writing = talk.detail.writing.clone();
+        let writing = writing.unwrap_or_else(|| Writing::sent(self.host.clock.now(), Value::Null));
+        Intent { key: self.key(talk), since: writing.since, means: writing.means }
     }
 
     /// Writes the intent down and sends the write.
@@ -90,7 +91,7 @@ impl Turn<'_> {
         let now = self.host.clock.now();
         match &mut talk.detail.writing {
             Some(writing) => writing.sent_at = now,
-            none => *none = Some(Writing::sent(now)),
+            none => *none = Some(Writing::sent(now, (call.outside.means)(self.host))),
         }
         self.writes.journal.extend(talk.intent_row(now));
         self.commit_amid(talk).await?;

@@ -45,6 +45,7 @@ pub(super) async fn take(
         Deed::Event(event) => tell(turn, event).await,
         Deed::Timer(timer) => time_is_up(turn, found, &timer).await,
         Deed::Resume(resume) => go_on(turn, &resume).await,
+        Deed::Portal(portal) => super::portal::look(turn, portal).await,
         Deed::Decided(decided) => {
             let conversation = ConversationId(decided.conversation);
             find_out(turn, conversation, Some(decided.decision)).await

@@ -61,6 +61,9 @@ pub(super) struct Writing {
     pub since: Timestamp,
     /// When it was sent last.
     pub sent_at: Timestamp,
+    /// How the service keeps it from being done twice.
+    #[serde(default)]
+    pub means: Value,
     /// How often the conversation was parked to find out.
     #[serde(default)]
     pub waits: u32,
@@ -74,8 +77,8 @@ pub(super) struct Writing {
 
 impl Writing {
     /// One that is sent now.
-    pub fn sent(now: Timestamp) -> Writing {
-        Writing { since: now, sent_at: now, waits: 0, is_asked: false, decision: None }
+    pub fn sent(now: Timestamp, means: Value) -> Writing {
+        Writing { since: now, sent_at: now, means, waits: 0, is_asked: false, decision: None }
     }
 }
 

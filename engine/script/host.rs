@@ -4,7 +4,9 @@
 mod chat;
 mod data;
 mod doubts;
+mod network;
 mod outside;
+mod portal;
 mod words;
 
 use std::any::TypeId;
@@ -23,6 +25,7 @@ use crate::telegram::{ChatId, UserId};
 
 pub use chat::{Act, Ask};
 pub use data::partner_card;
+pub(crate) use portal::{seen as portal_seen, stage_title};
 pub use outside::{CallError, Done, Intent, Kind, Look, Outside, Written};
 
 /// Who a script works for: known to every call, never passed by the script.
@@ -342,12 +345,21 @@ pub fn add(more: Vec<HostFn>) {
 static WHOLE: OnceLock<Vec<HostFn>> = OnceLock::new();
 
 fn declared() -> Vec<HostFn> {
-    [chat::functions(), data::functions(), doubts::functions(), words::functions()].into_iter().flatten().collect()
+    let modules = [
+        chat::functions(),
+        data::functions(),
+        portal::functions(),
+        network::functions(),
+        doubts::functions(),
+        words::functions(),
+    ];
+    modules.into_iter().flatten().collect()
 }
 
 /// The names of the host's modules, `chat` left out: it is a value, not a module.
 pub fn modules() -> Vec<&'static str> {
     let mut names: Vec<_> = all().iter().map(|f| f.module).filter(|&module| module != "chat").collect();
+    names.sort_unstable();
     names.dedup();
     names
 }

@@ -1,6 +1,6 @@
 //! The portal's tasks that partners made here: whose each is, and what it was like when we looked last.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::FromRow;
 
@@ -42,7 +42,7 @@ pub struct New {
 }
 
 /// What a task is like in the portal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its stage; none while it is in the first column of a board and was never moved.
     pub stage_id: Option<i64>,
@@ -54,6 +54,9 @@ pub struct Seen {
     pub comments: Option<i64>,
     /// When it was changed last, by the portal's word.
     pub changed_at: Option<Timestamp>,
+    /// The latest comment, to be told; our table does not keep it.
+    #[serde(default)]
+    pub words: Option<String>,
 }
 
 /// Who changed a task.
@@ -129,6 +132,7 @@ impl From<Stored> for Task {
                 status: stored.status,
                 comments: Some(stored.comments),
                 changed_at: stored.changed_at.map(Timestamp),
+                words: None,
             },
             seen_at: stored.seen_at.map(Timestamp),
             created_at: Timestamp(stored.created_at),
@@ -234,7 +238,7 @@ fn news(before: &Task, seen: &Seen, comments: i64) -> Vec<inbox::New> {
     }
     let known = before.seen.comments.unwrap_or(0);
     if comments > known {
-        tell("task.commented", comments.to_string(), json!({ "count": comments - known }));
+        tell("task.commented", comments.to_string(), json!({ "count": comments - known, "text": seen.words }));
     }
     news
 }

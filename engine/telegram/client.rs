@@ -222,6 +222,12 @@ impl Client {
         self.service.until_free(method).await;
     }
 
+    /// What a file is fetched with, and from where: an address with the token inside.
+    pub(super) fn at_file(&self, path: &str) -> (reqwest::Client, SecretString) {
+        let (base, token) = (self.base.as_str().trim_end_matches('/'), self.token.expose_secret());
+        (self.http.clone(), format!("{base}/file/bot{token}/{path}").into())
+    }
+
     /// The road that all calls take.
     pub fn service(&self) -> &Service {
         &self.service

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Args;
 use crate::clock::Timestamp;
+use crate::conversation::Host;
 use crate::store::{self, change::Change};
 
 /// What a declaration says of a call to another service.
@@ -23,6 +24,9 @@ pub struct Outside {
     pub stand_in: fn(&Args) -> Value,
     /// What a write returns when a person says that it is done.
     pub done: Done,
+    /// How the service keeps a write begun now from being done twice, in the client's own words: chosen once, with
+    /// the intent, and kept with it. `null` where there is nothing to choose.
+    pub means: fn(&Host) -> Value,
 }
 
 /// What a write returns when a person, and not the service, says that it is done.
@@ -46,6 +50,8 @@ pub struct Intent {
     pub key: String,
     /// When it was sent for the first time.
     pub since: Timestamp,
+    /// What [`Outside::means`] said then.
+    pub means: Value,
 }
 
 /// What came of a write.

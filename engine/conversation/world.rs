@@ -1,0 +1,119 @@
+//! The services outside, as the host's functions reach them: each may be absent.
+
+use serde_json::{Value, json};
+
+use crate::config::Department;
+use crate::script::host::{CallError, Kind};
+use crate::{bitrix24, http, telegram, yclients};
+
+/// The services outside. What is not configured is `None`, and scripts are told so.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// The portal.
+    pub bitrix24: Option<bitrix24::Client>,
+    /// The barbershops' numbers.
+    pub yclients: Option<yclients::Client>,
+    /// Where files come from.
+    pub telegram: Option<telegram::Client>,
+    /// The departments of the head office, in the order of the settings.
+    pub departments: Vec<Department>,
+}
+
+impl World {
+    /// The portal. Errors: it is not configured.
+    pub fn portal(&self) -> Result<&bitrix24::Client, CallError> {
+        self.bitrix24.as_ref().ok_or_else(|| CallError::not_configured("bitrix24"))
+    }
+
+    /// The barbershops' numbers. Errors: they are not configured.
+    pub fn barbershops(&self) -> Result<&yclients::Client, CallError> {
+        self.yclients.as_ref().ok_or_else(|| CallError::not_configured("yclients"))
+    }
+
+    /// A department by its name. Errors: there is none of this name.
+    pub fn department(&self, name: &str) -> Result<&Department, CallError> {
+        self.departments.iter().find(|department| department.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.departments.iter().map(|department| department.name.as_str()).collect();
+            CallError::Invalid(format!("нет отдела «{name}»; есть {}", known.join(", ")))
+        })
+    }
+
+    /// Asks through the cache, where there is one.
+    pub async fn cached<T, E>(
+        &self,
+        load: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<Kept<T>, CallError>
+    where
+        CallError: From<E>,
+    {
+        Ok(Kept { value: load.await?, age: None })
+    }
+}
+
+/// An answer that may be older than the question.
+#[derive(Debug)]
+pub struct Kept<T> {
+    /// The answer.
+    pub value: T,
+    age: Option<(i64, bool)>,
+}
+
+impl<T> Kept<T> {
+    /// The same with the age written beside: `loaded_at` in milliseconds and `is_stale`.
+    pub fn aged(&self, mut card: Value) -> Value {
+        let (loaded_at, is_stale) = self.age.map_or((Value::Null, false), |(at, stale)| (at.into(), stale));
+        card["loaded_at"] = loaded_at;
+        card["is_stale"] = json!(is_stale);
+        card
+    }
+}
+
+impl From<bitrix24::Error> for CallError {
+    fn from(error: bitrix24::Error) -> CallError {
+        const SERVICE: &str = "bitrix24";
+        let message = error.to_string();
+        // The task was made by an earlier call: what became of it must be looked for.
+        let is_reused = error.refusal() == Some(bitrix24::Refusal::KeyReused);
+        if is_reused || error.verdict() == http::Verdict::LookFirst {
+            return CallError::InDoubt { service: SERVICE, message };
+        }
+        let kind = match error.kind() {
+            bitrix24::Kind::Unavailable => Kind::Unavailable,
+            bitrix24::Kind::Rejected => Kind::Rejected,
+            bitrix24::Kind::NotFound => Kind::NotFound,
+            bitrix24::Kind::Denied => Kind::Denied,
+            bitrix24::Kind::Limit => Kind::Limit,
+            bitrix24::Kind::Invalid => Kind::Invalid,
+        };
+        CallError::Failed { kind, service: SERVICE, message, retry_after: error.retry_after() }
+    }
+}
+
+impl From<telegram::Error> for CallError {
+    fn from(error: telegram::Error) -> CallError {
+        let message = error.to_string();
+        // Only files are asked for: an answer that is lost is as good as none.
+        let (kind, retry_after) = match error.verdict() {
+            telegram::Verdict::GiveUp | telegram::Verdict::WithoutMarkup => (Kind::Rejected, None),
+            telegram::Verdict::WaitFor(span) => (Kind::Limit, Some(span)),
+            telegram::Verdict::Unreachable | telegram::Verdict::Done => (Kind::NotFound, None),
+            telegram::Verdict::InDoubt | telegram::Verdict::Again => (Kind::Unavailable, None),
+        };
+        CallError::Failed { kind, service: "telegram", message, retry_after }
+    }
+}
+
+impl From<yclients::Error> for CallError {
+    fn from(error: yclients::Error) -> CallError {
+        let kind = match error.kind() {
+            "rejected" => Kind::Rejected,
+            "not_found" => Kind::NotFound,
+            "denied" => Kind::Denied,
+            "limit" => Kind::Limit,
+            "invalid" => Kind::Invalid,
+            _ => Kind::Unavailable,
+        };
+        let (message, retry_after) = (error.to_string(), error.retry_after());
+        CallError::Failed { kind, service: "yclients", message, retry_after }
+    }
+}

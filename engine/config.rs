@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use env::Env;
 pub use findings::{Finding, Severity};
 pub use sections::{
-    Admin, Bitrix24, Conversations, Database, DeliveryLimits, Department, Environment, Http, Log, LogFormat,
-    LogLevel, Mode, Retention, ScriptLimits, Scripts, Shutdown, Spam, Telegram, Watch, Yclients,
+    Admin, Bitrix24, Cache, Conversations, Database, DeliveryLimits, Department, Environment, Http, Log,
+    LogFormat, LogLevel, Mode, Retention, ScriptLimits, Scripts, Shutdown, Spam, Telegram, Watch, Yclients,
 };
 pub use setting::{Limit, Setting, Size};
 pub use yaml::Mistake;
@@ -40,6 +40,9 @@ pub struct Config {
     /// Where the records are.
     #[serde(deserialize_with = "yaml::section")]
     pub database: Database,
+    /// How long answers of outside services are kept.
+    #[serde(deserialize_with = "yaml::section")]
+    pub cache: Cache,
     /// How scripts are watched and what they may use up.
     #[serde(deserialize_with = "yaml::section")]
     pub scripts: Scripts,
@@ -133,6 +136,7 @@ impl Default for Config {
             telegram: Telegram::default(),
             spam: Spam::default(),
             database: Database::default(),
+            cache: Cache::default(),
             scripts: Scripts::default(),
             conversations: Conversations::default(),
             retention: Retention::default(),

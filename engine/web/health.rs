@@ -74,9 +74,9 @@ impl Health {
         let scripts = self.scripts();
         let parts = json!({
             "database": database, "telegram": telegram, "outbox": outbox,
-            "conversations": conversations, "scripts": scripts,
+            "conversations": conversations, "scripts": scripts, "cache": self.lanes.host().cache().report(),
         });
-        let all_well = ["database", "telegram", "outbox", "conversations", "scripts"]
+        let all_well = ["database", "telegram", "outbox", "conversations", "scripts", "cache"]
             .iter()
             .all(|part| parts[part]["status"] == "ok");
         let status = match (parts["database"]["status"] == "ok", all_well) {

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 
+use crate::cache::Cache;
 use crate::clock::SharedClock;
 use crate::script::{Access, Scripts, Standing};
 use crate::store::partner::{Partner, Status};
@@ -34,6 +35,7 @@ pub struct Host {
     store: Store,
     scripts: Arc<Scripts>,
     clock: SharedClock,
+    cache: Cache,
     settings: Settings,
     world: World,
     memory: memory::Memory,
@@ -120,8 +122,15 @@ pub enum Effect {
 
 impl Host {
     /// The parts that conversations work with.
-    pub fn new(store: Store, scripts: Arc<Scripts>, clock: SharedClock, settings: Settings) -> Host {
-        Host { store, scripts, clock, settings, world: World::default(), memory: memory::Memory::default() }
+    pub fn new(
+        store: Store,
+        scripts: Arc<Scripts>,
+        clock: SharedClock,
+        cache: Cache,
+        settings: Settings,
+    ) -> Host {
+        let (world, memory) = (World::default(), memory::Memory::default());
+        Host { store, scripts, clock, cache, settings, world, memory }
     }
 
     /// The same with services outside.
@@ -148,6 +157,11 @@ impl Host {
     /// The clock.
     pub fn clock(&self) -> &SharedClock {
         &self.clock
+    }
+
+    /// The answers of outside services that are kept.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The office's chat.

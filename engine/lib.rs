@@ -5,6 +5,7 @@
 
 pub mod bitrix24;
 pub mod bot;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod money;
 pub mod outbox;
 pub mod portal;
 pub mod ratings;
+pub mod redis;
 pub mod reporting;
 pub mod sandbox;
 pub mod scheduler;

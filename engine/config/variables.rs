@@ -12,7 +12,7 @@ use super::setting::Setting;
 use super::{Config, Error};
 
 /// Keys people expect in `config.yaml` and the variables that hold them instead.
-const ELSEWHERE: [(&str, &str); 19] = [
+const ELSEWHERE: [(&str, &str); 23] = [
     ("telegram.token", "TELEGRAM_BOT_TOKEN"),
     ("telegram.bot_token", "TELEGRAM_BOT_TOKEN"),
     ("telegram.api_url", "TELEGRAM_API_URL"),

@@ -160,7 +160,7 @@ impl Turn<'_> {
             }
             Some(Decision::Again) => {
                 if let Some(writing) = &mut talk.detail.writing {
-                    (writing.decision, writing.is_asked, writing.waits) = (None, false, 0);
+                    (writing.decision, writing.is_asked) = (None, false);
                 }
                 return self.once_more(talk, call).await;
             }

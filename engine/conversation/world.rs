@@ -1,13 +1,17 @@
 //! The services outside, as the host's functions reach them: each may be absent.
 
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use super::Host;
+use crate::cache::{Cached, Query};
+use crate::clock::Timestamp;
 use crate::config::Department;
 use crate::script::host::{CallError, Kind};
 use crate::{bitrix24, http, telegram, yclients};
 
 /// The services outside. What is not configured is `None`, and scripts are told so.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct World {
     /// The portal.
     pub bitrix24: Option<bitrix24::Client>,
@@ -37,16 +41,31 @@ impl World {
             CallError::Invalid(format!("нет отдела «{name}»; есть {}", known.join(", ")))
         })
     }
+}
 
-    /// Asks through the cache, where there is one.
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World")
+            .field("bitrix24", &self.bitrix24.is_some())
+            .field("yclients", &self.yclients.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    /// Asks through the cache.
     pub async fn cached<T, E>(
         &self,
+        query: &Query,
+        key: &str,
         load: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<Kept<T>, CallError>
     where
+        T: Serialize + DeserializeOwned + Send,
         CallError: From<E>,
     {
-        Ok(Kept { value: load.await?, age: None })
+        let Cached { value, loaded_at, is_stale } = self.cache().get(query, key, load).await?;
+        Ok(Kept { value, loaded_at, is_stale })
     }
 }
 
@@ -55,15 +74,15 @@ impl World {
 pub struct Kept<T> {
     /// The answer.
     pub value: T,
-    age: Option<(i64, bool)>,
+    loaded_at: Timestamp,
+    is_stale: bool,
 }
 
 impl<T> Kept<T> {
     /// The same with the age written beside: `loaded_at` in milliseconds and `is_stale`.
     pub fn aged(&self, mut card: Value) -> Value {
-        let (loaded_at, is_stale) = self.age.map_or((Value::Null, false), |(at, stale)| (at.into(), stale));
-        card["loaded_at"] = loaded_at;
-        card["is_stale"] = json!(is_stale);
+        card["loaded_at"] = json!(self.loaded_at);
+        card["is_stale"] = json!(self.is_stale);
         card
     }
 }
@@ -93,13 +112,13 @@ impl From<telegram::Error> for CallError {
     fn from(error: telegram::Error) -> CallError {
         let message = error.to_string();
         // Only files are asked for: an answer that is lost is as good as none.
-        let (kind, retry_after) = match error.verdict() {
-            telegram::Verdict::GiveUp | telegram::Verdict::WithoutMarkup => (Kind::Rejected, None),
-            telegram::Verdict::WaitFor(span) => (Kind::Limit, Some(span)),
-            telegram::Verdict::Unreachable | telegram::Verdict::Done => (Kind::NotFound, None),
-            telegram::Verdict::InDoubt | telegram::Verdict::Again => (Kind::Unavailable, None),
+        let kind = match error.verdict() {
+            telegram::Verdict::GiveUp | telegram::Verdict::WithoutMarkup => Kind::Rejected,
+            telegram::Verdict::Wait => Kind::Limit,
+            telegram::Verdict::Unreachable | telegram::Verdict::Done => Kind::NotFound,
+            telegram::Verdict::InDoubt | telegram::Verdict::Again => Kind::Unavailable,
         };
-        CallError::Failed { kind, service: "telegram", message, retry_after }
+        CallError::Failed { kind, service: "telegram", message, retry_after: None }
     }
 }
 

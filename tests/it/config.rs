@@ -283,6 +283,7 @@ fn the_check_of_a_fresh_folder_lists_what_is_missing() {
 fn the_check_finds_settings_that_contradict_one_another() {
     let text = "telegram: { mode: webhook, poll_timeout: 1m, request_timeout: 0s, staff_chat: -1 }\n\
         database: { connections_kept: 31, acquire_timeout: 0s }\n\
+        cache: { redis_timeout: 0s }\n\
         scripts: { limits: { value_size: 2MiB, operations: off, wall_time: off } }\n\
         departments: [{ name: Дизайн, title: ' ' }, { name: it, title: IT }, { name: it, title: IT }]\n";
     let env = Env::from([
@@ -309,6 +310,7 @@ fn the_check_finds_settings_that_contradict_one_another() {
     error: departments[0]: has no title for the button
     error: departments[2]: repeats the name of an earlier one
     error: REDIS_URL: is neither `redis://…` nor `rediss://…`; correct it, or unset it to cache in the process
+    error: cache.redis_timeout: is zero, so Redis could never answer in time; 500ms is usual
     error: ADMIN_SECRET_KEY: is shorter than 32 characters and could be guessed; make one with `openssl rand -hex 32`
     ");
 }

@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 mod bitrix24;
+mod cache;
 mod check;
 mod config;
 mod crash;

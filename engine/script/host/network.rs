@@ -225,7 +225,7 @@ async fn statistics(host: &Host, caller: Caller, args: Args) -> Result<Value, Ca
     let client = host.world().barbershops()?;
     let key = format!("{id}:{from}:{to}");
     let load = async { client.overall(CompanyId(id), period).await };
-    let kept: Kept<Overall> = host.world().cached(load).await?;
+    let kept: Kept<Overall> = host.cached(&host.cache().queries().statistics, &key, load).await?;
     let card = serde_json::to_value(&kept.value).map_err(|error| CallError::Invalid(error.to_string()))?;
     Ok(kept.aged(card))
 }
@@ -234,7 +234,7 @@ async fn statistics(host: &Host, caller: Caller, args: Args) -> Result<Value, Ca
 async fn salons(host: &Host) -> Result<Kept<Vec<Salon>>, CallError> {
     let client = host.world().barbershops()?;
     let load = async { client.salons().await };
-    host.world().cached(load).await
+    host.cached(&host.cache().queries().salons, "all", load).await
 }
 
 /// The caller's own barbershops.

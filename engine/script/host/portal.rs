@@ -422,7 +422,7 @@ async fn stages(host: &Host, group: GroupId) -> Result<Kept<Vec<Column>>, CallEr
         let board = client.stages(group).await?;
         Ok::<_, bitrix24::Error>(board.into_iter().map(Column::from).collect::<Vec<_>>())
     };
-    host.world().cached(load).await
+    host.cached(&host.cache().queries().stages, &group.to_string(), load).await
 }
 
 /// What stands above the column a task is in; none when the board is not to be seen now.

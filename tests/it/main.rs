@@ -12,6 +12,7 @@ mod input;
 mod questions;
 mod registration;
 mod reload;
+mod sandbox_bitrix24;
 mod sandbox_telegram;
 mod scripts;
 mod store;

@@ -15,6 +15,7 @@ mod questions;
 mod registration;
 mod reload;
 mod reporting;
+mod sandbox_bitrix24;
 mod sandbox_telegram;
 mod scripts;
 mod store;

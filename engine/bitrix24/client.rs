@@ -1,6 +1,7 @@
 //! Calls to a portal: each goes by the one road to the outside and ends in an honest outcome.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -181,6 +182,12 @@ impl Client {
             }
         };
         self.inner.service.call(call, attempt).await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.inner.address).finish_non_exhaustive()
     }
 }
 

@@ -127,7 +127,7 @@ fn what_is_no_yaml_is_refused_with_its_place() {
     assert_snapshot!(refusal("spam: { burst: 1\n"), @"config.yaml:1:7: `spam`: unclosed bracket '{'");
     assert_snapshot!(refusal("spam:\n  burst: 1\n  burst: 2\n"), @"config.yaml:3:3: `spam`: duplicate mapping key `burst` is not allowed here");
     assert_snapshot!(refusal("spam:\n\tburst: 1\n"), @"config.yaml:2:2: tabs disallowed within this context (block indentation)");
-    assert_snapshot!(refusal("a: 1\n---\nb: 2\n"), @"config.yaml:1:1: unknown key `a`; the keys here are `telegram`, `spam`, `database`, `scripts`, `conversations`, `services`, `retention`, `yclients`, `http`, `log`, `shutdown`, `time_zone`, `departments`");
+    assert_snapshot!(refusal("a: 1\n---\nb: 2\n"), @"config.yaml:1:1: unknown key `a`; the keys here are `telegram`, `spam`, `database`, `scripts`, `conversations`, `services`, `bitrix24`, `retention`, `http`, `log`, `shutdown`, `time_zone`, `departments`");
 }
 
 #[test]
@@ -138,6 +138,7 @@ fn a_secret_in_the_file_is_refused_by_the_name_of_its_variable_and_never_shown()
         "telegram:\n  webhook_secret: hush",
         "database:\n  url: postgres://bot:hush@db/bot",
         "bitrix24:\n  webhook_url: https://portal/rest/1/hush/",
+        "bitrix24: { application_token: hush }",
         "yclients: { user_token: hush }",
         "redis: { url: redis://:hush@cache }",
         "TELEGRAM_BOT_TOKEN: hush",
@@ -154,7 +155,8 @@ fn a_secret_in_the_file_is_refused_by_the_name_of_its_variable_and_never_shown()
     config.yaml:2:3: `telegram.bot_token` has no place in this file, which many may read; delete it and set TELEGRAM_BOT_TOKEN in the environment or in `.env`
     config.yaml:2:3: `telegram.webhook_secret` has no place in this file, which many may read; delete it and set TELEGRAM_WEBHOOK_SECRET in the environment or in `.env`
     config.yaml:2:3: `database.url` has no place in this file, which many may read; delete it and set DATABASE_URL in the environment or in `.env`
-    config.yaml:1:1: `bitrix24` has no place in this file, which many may read; delete it and set BITRIX_WEBHOOK_URL in the environment or in `.env`
+    config.yaml:2:3: `bitrix24.webhook_url` has no place in this file, which many may read; delete it and set BITRIX_WEBHOOK_URL in the environment or in `.env`
+    config.yaml:1:13: `bitrix24.application_token` has no place in this file, which many may read; delete it and set BITRIX_APPLICATION_TOKEN in the environment or in `.env`
     config.yaml:1:13: `yclients.user_token` has no place in this file, which many may read; delete it and set YCLIENTS_USER_TOKEN in the environment or in `.env`
     config.yaml:1:1: `redis` has no place in this file, which many may read; delete it and set REDIS_URL in the environment or in `.env`
     config.yaml:1:1: `TELEGRAM_BOT_TOKEN` has no place in this file, which many may read; delete it and set TELEGRAM_BOT_TOKEN in the environment or in `.env`
@@ -177,6 +179,8 @@ fn the_environment_fills_in_secrets_and_addresses() {
         ("TELEGRAM_BOT_TOKEN", "1:AA"),
         ("TELEGRAM_API_URL", "http://127.0.0.1:8081"),
         ("DATABASE_URL", "postgres://bot:hush@db/bot"),
+        ("BITRIX_WEBHOOK_URL", "https://portal.example.org/rest/1/hushhush/"),
+        ("BITRIX_APPLICATION_TOKEN", "hushhush"),
         ("BITRIX_GROUP_ID_DESIGN", "31"),
         ("BITRIX_RESPONSIBLE_DESIGN", "7"),
         ("YCLIENTS_CHAIN_ID", "555"),
@@ -188,6 +192,7 @@ fn the_environment_fills_in_secrets_and_addresses() {
     assert_eq!(config.telegram.token().unwrap().expose_secret(), "1:AA");
     assert_eq!(config.telegram.api_url.as_str(), "http://127.0.0.1:8081/");
     assert_eq!(config.yclients.chain_id, Some(555));
+    assert_eq!(config.bitrix24.application_token.as_ref().unwrap().expose_secret(), "hushhush");
     assert_eq!(config.environment, Environment::Development);
     assert_eq!(config.http.listen.port(), 80);
     assert!(config.sentry_dsn.is_none(), "an empty variable is an absent one");
@@ -271,7 +276,7 @@ fn the_check_of_a_fresh_folder_lists_what_is_missing() {
     warning: BITRIX_GROUP_ID_DEVELOPMENT: is not set, so the department takes no tasks; set the number of its Bitrix24 project
     warning: BITRIX_GROUP_ID_MARKETING: is not set, so the department takes no tasks; set the number of its Bitrix24 project
     warning: BITRIX_GROUP_ID_DESIGN: is not set, so the department takes no tasks; set the number of its Bitrix24 project
-    warning: BITRIX_WEBHOOK_URL: is not set, so tasks cannot be made; create an incoming webhook in the portal with the rights `task` and `disk`
+    warning: BITRIX_WEBHOOK_URL: is not set, so tasks cannot be made; create an incoming webhook in the portal with the rights `task`, `tasks`, `disk`, `user` and `im`
     warning: YCLIENTS_PARTNER_TOKEN: is not set, so there is no statistics and no rating; take it from the developer's account
     warning: YCLIENTS_USER_TOKEN: is not set, so there is no statistics and no rating; take it from the account that sees the network
     warning: YCLIENTS_CHAIN_ID: is not set, so the network's barbershops are not known; it is the number in the network's address
@@ -285,6 +290,7 @@ fn the_check_finds_settings_that_contradict_one_another() {
         database: { connections_kept: 31, acquire_timeout: 0s }\n\
         cache: { redis_timeout: 0s }\n\
         scripts: { limits: { value_size: 2MiB, operations: off, wall_time: off } }\n\
+        bitrix24: { request_timeout: 0s }\n\
         departments: [{ name: Дизайн, title: ' ' }, { name: it, title: IT }, { name: it, title: IT }]\n";
     let env = Env::from([
         ("TELEGRAM_BOT_TOKEN", "no token"),
@@ -292,6 +298,7 @@ fn the_check_finds_settings_that_contradict_one_another() {
         ("TELEGRAM_WEBHOOK_SECRET", "тайна"),
         ("DATABASE_URL", "mysql://db"),
         ("REDIS_URL", "http://cache"),
+        ("BITRIX_WEBHOOK_URL", "https://portal.example.org/"),
         ("ADMIN_SECRET_KEY", "short"),
     ]);
     let config = Config::parse(Path::new("config.yaml"), text, &env).unwrap();
@@ -309,6 +316,8 @@ fn the_check_finds_settings_that_contradict_one_another() {
     error: departments[0]: has a name that cannot be part of a variable; use a-z, 0-9 and `_`
     error: departments[0]: has no title for the button
     error: departments[2]: repeats the name of an earlier one
+    error: BITRIX_WEBHOOK_URL: does not look like `https://portal.example/rest/7/key/`; copy the whole address from the incoming webhook's page on the portal
+    error: bitrix24.request_timeout, bitrix24.upload_timeout: must not be zero, or no call can succeed; 15s and 2m are usual
     error: REDIS_URL: is neither `redis://…` nor `rediss://…`; correct it, or unset it to cache in the process
     error: cache.redis_timeout: is zero, so Redis could never answer in time; 500ms is usual
     error: ADMIN_SECRET_KEY: is shorter than 32 characters and could be guessed; make one with `openssl rand -hex 32`
@@ -322,6 +331,7 @@ fn a_complete_environment_leaves_nothing_to_find() {
         ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org/telegram/webhook"),
         ("TELEGRAM_WEBHOOK_SECRET", "a_-1"),
         ("BITRIX_WEBHOOK_URL", "https://portal.example.org/rest/1/key/"),
+        ("BITRIX_APPLICATION_TOKEN", "c"),
         ("BITRIX_GROUP_ID_DEVELOPMENT", "1"),
         ("BITRIX_GROUP_ID_MARKETING", "2"),
         ("BITRIX_GROUP_ID_DESIGN", "3"),

@@ -17,6 +17,7 @@ mod registration;
 mod reload;
 mod reporting;
 mod ratings;
+mod sandbox_bitrix24;
 mod sandbox_telegram;
 mod sandbox_yclients;
 mod scripts;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Caller, Outcome};
+use super::conduct::Card;
 use super::events::Happened;
 use super::office::{Message, Office};
 use super::params::{Params, int, list, text};
@@ -36,6 +37,27 @@ impl Bitrix24 {
         drop(office);
         self.happened(Happened::Commented { task, message });
         Ok(Answer::of(json!(message)))
+    }
+
+    /// The old list, the latest first: it knows nothing of the new card.
+    pub(super) fn comment_list(&self, caller: &Caller, params: &Params) -> Outcome {
+        let failed = || Refusal::core("TASKS_ERROR_EXCEPTION_#8; Action failed; 8/TE/ACTION_FAILED_TO_BE_PROCESSED");
+        let values = params.in_order();
+        let id = values.first().and_then(|id| int(id)).ok_or_else(failed)?;
+        let office = lock(&self.0.office);
+        let task = office.task(id).filter(|task| caller.sees(task)).ok_or_else(failed)?;
+        if caller.conduct.card == Card::Chat {
+            return Err(failed());
+        }
+        let row = |message: &Message| {
+            json!({
+                "POST_MESSAGE_HTML": null, "ID": message.id.to_string(), "AUTHOR_ID": message.author.to_string(),
+                "POST_DATE": super::filter::written(message.at, caller.conduct.zone), "POST_MESSAGE": message.text,
+                "ATTACHED_OBJECTS": {},
+            })
+        };
+        let said = office.messages.get(&task.id).map(Vec::as_slice).unwrap_or_default();
+        Ok(Answer::of(said.iter().rev().map(row).collect()))
     }
 
     /// Says something in a task's chat; for REST 3.0.

@@ -28,6 +28,33 @@ impl Bitrix24 {
         Ok(Answer::page(rows.collect(), page))
     }
 
+    /// What is right in a folder; sizes are not told here.
+    pub(super) fn folder_children(&self, caller: &Caller, params: &Params) -> Outcome {
+        let folder = params.int("id").ok_or_else(|| argument("id"))?;
+        let filter = params.map("filter");
+        let zone = caller.conduct.zone;
+        let office = lock(&self.0.office);
+        let is_there = office.storages.values().any(|storage| storage.root == folder);
+        is_there.then_some(()).ok_or_else(not_found)?;
+        let is_found = |file: &&File| {
+            filter.iter().all(|(key, wanted)| {
+                let key = Key::parse(key);
+                file_field(file, key.name).is_none_or(|field| holds(key, &field, wanted, zone))
+            })
+        };
+        let here = office.files.values().filter(|file| file.folder == folder);
+        let found: Vec<&File> = here.filter(is_found).collect();
+        let page = Page::of(params, found.len());
+        let row = |file: &&File| {
+            json!({
+                "ID": file.id.to_string(), "NAME": file.name, "CODE": null, "TYPE": "file",
+                "PARENT_ID": folder.to_string(), "DELETED_TYPE": "0", "CREATE_TIME": written(file.at, zone),
+                "CREATED_BY": file.by.to_string(), "DOWNLOAD_URL": self.download_url(file),
+            })
+        };
+        Ok(Answer::page(found.iter().skip(page.from).take(PAGE).map(row).collect(), page))
+    }
+
     /// Without a file it promises an address to bring one to.
     pub(super) fn folder_upload(&self, caller: &Caller, params: &Params) -> Outcome {
         let folder = params.int("id").ok_or_else(|| argument("id"))?;
@@ -197,6 +224,15 @@ fn storage_field(storage: &Storage, name: &str) -> Option<Field> {
         "CODE" => Field::Text(String::new()),
         "ENTITY_TYPE" => Field::Text(storage.kind.to_owned()),
         "ENTITY_ID" => Field::Text(storage.entity.to_string()),
+        _ => return None,
+    })
+}
+
+fn file_field(file: &File, name: &str) -> Option<Field> {
+    Some(match name {
+        "ID" => Field::Number(file.id),
+        "NAME" => Field::Text(file.name.clone()),
+        "CREATED_BY" => Field::Number(file.by),
         _ => return None,
     })
 }

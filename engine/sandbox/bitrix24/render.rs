@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 
-use super::conduct::NoFiles;
+use super::conduct::{Card, NoFiles};
 use super::filter::written;
 use super::office::{Office, Task, User};
 use super::params::php_map;
@@ -25,6 +25,7 @@ pub(super) struct Pen<'a> {
     pub office: &'a Office,
     pub zone: FixedOffset,
     pub no_files: NoFiles,
+    pub card: Card,
     pub now: Timestamp,
 }
 
@@ -148,7 +149,7 @@ impl Pen<'_> {
             ("STATUS", id(task.status.number())),
             ("ACCOMPLICES", ids(&task.accomplices)),
             ("AUDITORS", ids(&task.auditors)),
-            ("CHAT_ID", task.chat.into()),
+            ("CHAT_ID", if self.card == Card::Chat { task.chat.into() } else { Value::Null }),
         ]
     }
 

@@ -213,7 +213,8 @@ impl Caller {
     }
 
     pub(super) fn pen<'a>(&self, office: &'a Office) -> Pen<'a> {
-        Pen { office, zone: self.conduct.zone, no_files: self.conduct.no_files, now: self.now }
+        let Conduct { zone, no_files, card, .. } = self.conduct;
+        Pen { office, zone, no_files, card, now: self.now }
     }
 }
 

@@ -331,7 +331,9 @@ async fn a_method_that_used_up_its_time_rests_and_comes_back() {
 
 #[tokio::test]
 async fn comments_come_back_and_none_comes_twice() {
-    for (card, rest3) in [(Card::Chat, Rest3::WithKeys), (Card::Chat, Rest3::Absent)] {
+    for (card, rest3) in
+        [(Card::Chat, Rest3::WithKeys), (Card::Chat, Rest3::Absent), (Card::Forum, Rest3::Absent)]
+    {
         let office = Office::open().await;
         office.portal.change(|conduct| (conduct.card, conduct.rest3) = (card, rest3));
         let task = office.adds("1-0-0").await;
@@ -386,6 +388,25 @@ async fn files_small_and_large_come_whole_and_are_attached_once() {
     let error = client.upload(storage.folder, "1-0-5.txt", Content::Bytes(b"xy")).await.unwrap_err();
     assert_eq!((error.refusal(), error.verdict()), (Some(Refusal::NotSaved), Verdict::AskPerson));
     assert_eq!(client.storage(GroupId(99)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_file_whose_answer_was_lost_is_there_once() {
+    let office = Office::open_with(3).await;
+    let folder = office.client.storage(GroupId(DESIGN)).await.unwrap().unwrap().folder;
+    let large = vec![1_u8; 300 * 1024];
+    for (name, method, bytes) in
+        [("1-0-1.txt", Method::FolderUpload, &b"x"[..]), ("1-0-2.bin", Method::Upload, &large)]
+    {
+        for fault in [Fault::ResetAfterAccept, Fault::CutJson, Fault::BadGatewayAfterAccept] {
+            office.portal.faults().next(method, fault, 1);
+            let name = format!("{fault:?}-{name}");
+            let file = office.client.upload(folder, &name, Content::Bytes(bytes)).await.unwrap();
+            let kept: Vec<_> = office.portal.disk().into_iter().filter(|kept| kept.name == name).collect();
+            assert_eq!(kept.iter().map(|kept| kept.id).collect::<Vec<_>>(), [file.0], "{name}");
+        }
+    }
+    assert_eq!(office.portal.disk().len(), 6);
 }
 
 #[tokio::test]

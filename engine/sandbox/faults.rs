@@ -52,6 +52,8 @@ pub enum Kind {
     Slow(Duration),
     /// The call is done at once and answered after a pause.
     SlowAfterAccept(Duration),
+    /// The call is done after a pause even if the client has hung up before: a look in between finds nothing.
+    Late(Duration),
     /// The connection is reset; nothing is done.
     Reset,
     /// The call is done and the connection is reset instead of an answer: the duplicate-send case.
@@ -81,6 +83,7 @@ impl Kind {
             Kind::Canned { .. } => "canned",
             Kind::Slow(_) => "slow",
             Kind::SlowAfterAccept(_) => "slow_after_accept",
+            Kind::Late(_) => "late",
             Kind::Reset => "reset",
             Kind::ResetAfterAccept => "reset_after_accept",
             Kind::ServerErrorAfterAccept => "500_after_accept",
@@ -109,6 +112,7 @@ impl Kind {
             | Kind::Canned { .. }
             | Kind::Slow(_)
             | Kind::SlowAfterAccept(_)
+            | Kind::Late(_)
             | Kind::Reset
             | Kind::EmptyPage => false,
         }

@@ -1,6 +1,7 @@
 //! Connections that break on purpose.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,18 +15,26 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Cuts the connection it belongs to: the answer is never written, and the client sees a reset.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Cut(Arc<AtomicBool>);
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    is_made: Arc<AtomicBool>,
+    peer: IpAddr,
+}
 
 impl Cut {
     /// The answer that is no answer.
     pub fn now(&self) -> Response {
-        self.0.store(true, Ordering::Release);
+        self.is_made.store(true, Ordering::Release);
         Response::new(Body::empty())
     }
 
+    /// Who is at the other end.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
     fn is_made(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.is_made.load(Ordering::Acquire)
     }
 }
 
@@ -46,7 +55,7 @@ impl Listener for Breakable {
         let (stream, addr) = Listener::accept(&mut self.0).await;
         // Without it small answers wait for the client's acknowledgement; a failure only costs that time.
         let _ = stream.set_nodelay(true);
-        (Wire { stream, cut: Cut::default() }, addr)
+        (Wire { stream, cut: Cut { is_made: Arc::default(), peer: addr.ip() } }, addr)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {

@@ -15,6 +15,7 @@ mod ratings;
 mod registration;
 mod reload;
 mod reporting;
+mod sandbox_bitrix24;
 mod sandbox_telegram;
 mod sandbox_yclients;
 mod scripts;

@@ -49,13 +49,16 @@ pub enum Scope {
     Disk,
     /// `user`.
     User,
+    /// `user_brief`: people without their addresses.
+    UserBrief,
     /// `im`: chats.
     Im,
 }
 
 impl Scope {
     /// Every scope that can be ticked.
-    pub const ALL: &[Scope] = &[Scope::Task, Scope::Tasks, Scope::Disk, Scope::User, Scope::Im];
+    pub const ALL: &[Scope] =
+        &[Scope::Task, Scope::Tasks, Scope::Disk, Scope::User, Scope::UserBrief, Scope::Im];
 
     /// As the portal calls it.
     pub fn name(self) -> &'static str {
@@ -65,6 +68,7 @@ impl Scope {
             Scope::Tasks => "tasks",
             Scope::Disk => "disk",
             Scope::User => "user",
+            Scope::UserBrief => "user_brief",
             Scope::Im => "im",
         }
     }
@@ -115,5 +119,46 @@ impl Method {
             Generation::V2 => method.name().eq_ignore_ascii_case(name),
             Generation::V3 => method.name() == name,
         })
+    }
+
+    /// Whether it may carry an `Idempotency-Key`.
+    pub(super) fn takes_key(self) -> bool {
+        matches!(
+            self,
+            Method::Task3Add
+                | Method::Task3Update
+                | Method::Task3Delete
+                | Method::Task3Attach
+                | Method::Task3Say
+        )
+    }
+
+    /// Whether it changes something, itself and not through a batch.
+    pub(super) fn writes(self) -> bool {
+        matches!(
+            self,
+            Method::TaskAdd
+                | Method::TaskUpdate
+                | Method::TaskDelete
+                | Method::TaskComplete
+                | Method::TaskRenew
+                | Method::TaskStart
+                | Method::TaskPause
+                | Method::TaskDefer
+                | Method::TaskAttach
+                | Method::StagesMove
+                | Method::CommentAdd
+                | Method::StorageUpload
+                | Method::FolderUpload
+                | Method::Upload
+        ) || self.takes_key()
+    }
+
+    /// Whether a batch may do it.
+    pub(super) fn may_be_batched(self) -> bool {
+        !matches!(
+            self,
+            Method::Batch | Method::Batch3 | Method::Upload | Method::FolderUpload | Method::StorageUpload
+        )
     }
 }

@@ -29,7 +29,7 @@ pub(in crate::sandbox) async fn befall(
     fault: Kind,
     words: &impl Words,
     cut: &Cut,
-    call: impl Future<Output = Response>,
+    call: impl Future<Output = Response> + Send + 'static,
 ) -> Response {
     match fault {
         Kind::TooManyRequests { retry_after } => words.too_many_requests(retry_after),
@@ -49,6 +49,14 @@ pub(in crate::sandbox) async fn befall(
             let answer = call.await;
             tokio::time::sleep(pause).await;
             answer
+        }
+        Kind::Late(pause) => {
+            let work = tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                call.await
+            });
+            // A call that panicked has answered nothing.
+            work.await.unwrap_or_else(|_| cut.now())
         }
         Kind::ResetAfterAccept => {
             call.await;

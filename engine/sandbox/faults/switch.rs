@@ -41,6 +41,7 @@ impl Switch {
             Kind::BadGatewayHtml,
             Kind::Slow(pause),
             Kind::SlowAfterAccept(pause),
+            Kind::Late(pause),
             Kind::Reset,
             Kind::ResetAfterAccept,
             Kind::ServerErrorAfterAccept,
@@ -67,7 +68,7 @@ pub(in crate::sandbox) fn rule_json<E: Endpoint>(rule: &Rule<E>) -> Value {
     match rule.kind {
         Kind::TooManyRequests { retry_after } => json["retry_after"] = retry_after.into(),
         Kind::Canned { status, .. } => json["status"] = status.into(),
-        Kind::Slow(pause) | Kind::SlowAfterAccept(pause) => {
+        Kind::Slow(pause) | Kind::SlowAfterAccept(pause) | Kind::Late(pause) => {
             json["ms"] = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).into();
         }
         Kind::Unavailable

@@ -78,15 +78,16 @@ impl Telegram {
         self.0.calls[method as usize].fetch_add(1, Ordering::Relaxed);
         match self.0.faults.strike(method) {
             None => envelope(self.call(method, &params).await),
-            Some(fault) => self.suffer(fault, method, &params, cut).await,
+            Some(fault) => self.suffer(fault, method, params, cut).await,
         }
     }
 
-    async fn suffer(&self, fault: Kind, method: Method, params: &Params, cut: &Cut) -> Response {
-        let call = async {
-            let outcome = self.call(method, params).await;
+    async fn suffer(&self, fault: Kind, method: Method, params: Params, cut: &Cut) -> Response {
+        let sandbox = self.clone();
+        let call = async move {
+            let outcome = sandbox.call(method, &params).await;
             if outcome.is_ok() && method.sends() && fault.hides_success() {
-                self.0.faults.remember(Ambiguous {
+                sandbox.0.faults.remember(Ambiguous {
                     method,
                     chat: params.int("chat_id"),
                     text: params.text("text").unwrap_or_default().into_owned(),

@@ -5,6 +5,7 @@
 //! `salons`, `analytics` or `records`. What happens in the salons is told to subscribers by `hooks`.
 
 mod analytics;
+mod control;
 mod endpoint;
 pub mod faults;
 mod hooks;
@@ -129,6 +130,11 @@ impl YClients {
     /// The API's address, the value for `YCLIENTS_API_URL`: `http://127.0.0.1:PORT/api/v1`.
     pub fn url(&self) -> Url {
         Url::parse(&format!("http://{}/api/v1", self.0.addr)).expect("a socket address makes a valid URL")
+    }
+
+    /// The control API, to be nested where the page wants it; this server also serves it under `/sandbox`.
+    pub fn router(&self) -> axum::Router {
+        control::router(self.clone())
     }
 
     /// Whose numbers it tells.

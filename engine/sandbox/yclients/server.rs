@@ -26,7 +26,7 @@ const TYPES: [&str; 2] = ["application/vnd.yclients.v2+json", "application/vnd.a
 
 /// Serves the API until the runtime ends.
 pub(super) fn serve(listener: TcpListener, desk: &YClients, runtime: &Handle) {
-    let router = Router::new().fallback(answer).with_state(desk.clone());
+    let router = Router::new().fallback(answer).with_state(desk.clone()).nest("/sandbox", desk.router());
     let service = router.into_make_service_with_connect_info::<Cut>();
     runtime.spawn(axum::serve(Breakable(listener), service).into_future());
 }

@@ -76,7 +76,7 @@ impl Network {
 
     /// The salon with this number.
     pub fn salon(&self, id: i64) -> Option<&Salon> {
-        self.salons.get(usize::try_from(id - FIRST).ok()?)
+        self.salons.get(usize::try_from(id.checked_sub(FIRST)?).ok()?)
     }
 
     /// The day it was built for; later days hold what is booked ahead.

@@ -51,6 +51,7 @@ pub enum Refused {
 
 /// Differences that are within what clients must bear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Oddities {
     /// Empty and optional maps come as `[]`, currencies among them.
     pub lists_for_maps: bool,

@@ -791,7 +791,7 @@ async fn an_impossible_answer_is_an_error_that_names_the_field() {
         ("/data/income_total_stats/current_sum", json!(1e300)),
         ("/data/income_goods_stats/previous_sum", Value::Null),
         ("/data/income_average_stats", json!([])),
-        ("/data/income_services_stats/change_percent", json!("+79990000001")),
+        ("/data/income_services_stats/change_percent", json!("+7 999 000-00-01")),
         ("/data/fullness_stats/current_percent", json!(-3)),
         ("/data/fullness_stats/current_percent", json!("NaN")),
         ("/data/record_stats/current_canceled_count", json!(-1)),

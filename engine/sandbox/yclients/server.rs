@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use axum::Router;
@@ -176,12 +177,14 @@ fn escaped(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut plain = String::with_capacity(text.len() * 2);
-    let mut units = [0_u16; 2];
     for c in text.chars() {
         match c {
             '/' => plain.push_str("\\/"),
             c if c.is_ascii() => plain.push(c),
-            c => c.encode_utf16(&mut units).iter().for_each(|unit| plain.push_str(&format!("\\u{unit:04x}"))),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                // Writing into a string does not fail.
+                let _ = write!(plain, "\\u{unit:04x}");
+            }),
         }
     }
     Cow::Owned(plain)

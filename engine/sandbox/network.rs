@@ -76,7 +76,7 @@ impl Network {
 
     /// The salon with this number.
     pub fn salon(&self, id: i64) -> Option<&Salon> {
-        self.salons.get(usize::try_from(id - FIRST).ok()?)
+        self.salons.get(usize::try_from(id.checked_sub(FIRST)?).ok()?)
     }
 
     /// The day it was built for; later days hold what is booked ahead.
@@ -124,7 +124,7 @@ impl Network {
 
 impl Salon {
     fn found(city: &City, number: usize, id: i64, today: NaiveDate, dice: &mut Dice) -> Salon {
-        let address = title::address(city, dice);
+        let address = title::address(dice);
         let age = match dice.below(100) {
             0..8 => dice.between(5, 90),
             8..30 => dice.between(91, 400),

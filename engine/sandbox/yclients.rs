@@ -5,6 +5,7 @@
 //! `salons`, `analytics` or `records`. What happens in the salons is told to subscribers by `hooks`.
 
 mod analytics;
+mod control;
 mod endpoint;
 pub mod faults;
 mod hooks;
@@ -50,6 +51,7 @@ pub enum Refused {
 
 /// Differences that are within what clients must bear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Oddities {
     /// Empty and optional maps come as `[]`, currencies among them.
     pub lists_for_maps: bool,
@@ -129,6 +131,11 @@ impl YClients {
     /// The API's address, the value for `YCLIENTS_API_URL`: `http://127.0.0.1:PORT/api/v1`.
     pub fn url(&self) -> Url {
         Url::parse(&format!("http://{}/api/v1", self.0.addr)).expect("a socket address makes a valid URL")
+    }
+
+    /// The control API, to be nested where the page wants it; this server also serves it under `/sandbox`.
+    pub fn router(&self) -> axum::Router {
+        control::router(self.clone())
     }
 
     /// Whose numbers it tells.

@@ -180,8 +180,8 @@ impl Client {
     /// The visits of these days, all pages, in the order the service gives them. Source: `/records/{company}`.
     pub async fn records(&self, id: CompanyId, period: Period) -> Result<Vec<Record>, Error> {
         let request = Request::of(id, "records", format!("/records/{id}"))
-            .with("start_date", period.from())
-            .with("end_date", period.to());
+            .with("start_date", &period.from())
+            .with("end_date", &period.to());
         let rows: Vec<record::Wire> = self.pages(request, RECORDS, |row: &record::Wire| row.id.0).await?;
         Ok(rows.into_iter().map(Record::from).collect())
     }
@@ -199,7 +199,7 @@ impl Client {
             query: Vec::new(),
             company: None,
         };
-        self.pages(request.with("group_id", chain), SALONS, |row: &SalonWire| row.id.0).await
+        self.pages(request.with("group_id", &chain), SALONS, |row: &SalonWire| row.id.0).await
     }
 
     async fn overall_part(&self, id: CompanyId, period: Period) -> Result<Overall, Error> {
@@ -216,7 +216,7 @@ impl Client {
         count: usize,
         id: impl Fn(&T) -> i64,
     ) -> Result<Vec<T>, Error> {
-        request = request.with("count", count).with("page", 1);
+        request = request.with("count", &count).with("page", &1);
         let (mut rows, mut seen) = (Vec::new(), HashSet::new());
         for number in 1..=PAGES {
             if let Some((_, page)) = request.query.last_mut() {
@@ -303,10 +303,10 @@ impl Request {
     }
 
     fn within(self, period: Period) -> Request {
-        self.with("date_from", period.from()).with("date_to", period.to())
+        self.with("date_from", &period.from()).with("date_to", &period.to())
     }
 
-    fn with(mut self, name: &'static str, value: impl ToString) -> Request {
+    fn with(mut self, name: &'static str, value: &impl ToString) -> Request {
         self.query.push((name, value.to_string()));
         self
     }

@@ -128,8 +128,11 @@ impl Error {
     /// What scripts are told: `unavailable`, `rejected`, `not_found`, `denied`, `limit` or `invalid`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Error::NotSent(_) | Error::Unreachable { .. } | Error::Lost { .. } => "unavailable",
-            Error::Unavailable { .. } | Error::Malformed { .. } => "unavailable",
+            Error::NotSent(_)
+            | Error::Unreachable { .. }
+            | Error::Lost { .. }
+            | Error::Unavailable { .. }
+            | Error::Malformed { .. } => "unavailable",
             Error::TooMany { .. } => "limit",
             Error::Refused { refusal, .. } => match refusal {
                 Refusal::Token | Refusal::Right | Refusal::Licence => "denied",

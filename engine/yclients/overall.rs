@@ -158,6 +158,7 @@ impl Share {
 
 /// All of the eight blocks; a missing one is an error, for it would read as zeros.
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the service's")]
 pub(super) struct Wire {
     income_total_stats: MoneyWire,
     income_services_stats: MoneyWire,
@@ -186,6 +187,7 @@ struct CurrencyWire {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the service's")]
 struct FullnessWire {
     current_percent: Fraction,
     previous_percent: Fraction,

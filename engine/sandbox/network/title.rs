@@ -50,11 +50,10 @@ const MALLS: [&str; 16] = [
 ];
 
 /// A street with a house.
-pub(super) fn address(city: &City, dice: &mut Dice) -> String {
+pub(super) fn address(dice: &mut Dice) -> String {
     let street = *dice.pick(&STREETS);
     let house = dice.between(1, 160);
     let tail = *dice.pick(&["", "", "", "", "А", "к1", "/2", " стр. 3", ", корп. 2"]);
-    let _ = city;
     format!("{street}, {house}{tail}")
 }
 

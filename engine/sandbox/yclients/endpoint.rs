@@ -35,15 +35,17 @@ impl Endpoint {
 
     /// The endpoint of a path under `/api/v1`, and what stands in the path in place of numbers and names. A slash at the
     /// end makes no difference.
-    pub(super) fn of(path: &str) -> (Endpoint, Vec<&str>) {
+    pub(super) fn of(path: &str) -> (Endpoint, Vec<String>) {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match parts.as_slice() {
             ["groups"] => (Endpoint::Groups, Vec::new()),
             ["companies"] => (Endpoint::Companies, Vec::new()),
-            ["company", id] => (Endpoint::Company, vec![id]),
-            ["company", id, "analytics", "overall"] => (Endpoint::Overall, vec![id]),
-            ["company", id, "analytics", "overall", "charts", name] => (Endpoint::Charts, vec![id, name]),
-            ["records", id] => (Endpoint::Records, vec![id]),
+            ["company", id] => (Endpoint::Company, vec![(*id).to_owned()]),
+            ["company", id, "analytics", "overall"] => (Endpoint::Overall, vec![(*id).to_owned()]),
+            ["company", id, "analytics", "overall", "charts", name] => {
+                (Endpoint::Charts, vec![(*id).to_owned(), (*name).to_owned()])
+            }
+            ["records", id] => (Endpoint::Records, vec![(*id).to_owned()]),
             _ => (Endpoint::Unknown, Vec::new()),
         }
     }

@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use axum::Router;
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::serve::IncomingStream;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -29,23 +27,9 @@ const TYPES: [&str; 2] = ["application/vnd.yclients.v2+json", "application/vnd.a
 
 /// Serves the API until the runtime ends.
 pub(super) fn serve(listener: TcpListener, desk: &YClients, runtime: &Handle) {
-    let router = Router::new().fallback(answer).with_state(desk.clone());
-    let service = router.into_make_service_with_connect_info::<Caller>();
+    let router = Router::new().fallback(answer).with_state(desk.clone()).nest("/sandbox", desk.router());
+    let service = router.into_make_service_with_connect_info::<Cut>();
     runtime.spawn(axum::serve(Breakable(listener), service).into_future());
-}
-
-/// Who calls, and how to break their connection.
-#[derive(Clone, Debug)]
-struct Caller {
-    address: IpAddr,
-    cut: Cut,
-}
-
-impl Connected<IncomingStream<'_, Breakable>> for Caller {
-    fn connect_info(stream: IncomingStream<'_, Breakable>) -> Caller {
-        let address = stream.remote_addr().ip();
-        Caller { address, cut: Cut::connect_info(stream) }
-    }
 }
 
 /// The parameters after the question mark; of a repeated one the last counts.
@@ -78,39 +62,41 @@ impl Params {
 
 async fn answer(
     State(desk): State<YClients>,
-    ConnectInfo(caller): ConnectInfo<Caller>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
     request: Request,
 ) -> Response {
     // The body is not looked at, and a reference to it could not cross an await.
     let (request, _) = request.into_parts();
-    let path = request.uri.path().to_owned();
-    let (endpoint, named) = match path.strip_prefix("/api/v1") {
+    let (endpoint, named) = match request.uri.path().strip_prefix("/api/v1") {
         Some(path) => Endpoint::of(path),
         None => (Endpoint::Unknown, Vec::new()),
     };
     desk.0.calls[endpoint as usize].fetch_add(1, Ordering::Relaxed);
-    let response = match desk.0.limits.admit(caller.address, desk.0.clock.now()) {
+    let response = match desk.0.limits.admit(cut.peer(), desk.0.clock.now()) {
         Err(refusal) => refusal,
-        Ok(()) => {
-            let call = async {
-                let params = Params::of(request.uri.query().unwrap_or_default());
-                desk.call(endpoint, &named, &params, &request).unwrap_or_else(Refusal::into_response)
-            };
-            match desk.0.faults.strike(endpoint) {
-                None => call.await,
-                Some(fault) => befall(fault, &YclientsWords, &caller.cut, call).await,
-            }
-        }
+        Ok(()) => desk.let_in(endpoint, named, request, &cut).await,
     };
     desk.touch();
     response
 }
 
 impl YClients {
+    async fn let_in(&self, endpoint: Endpoint, named: Vec<String>, request: Parts, cut: &Cut) -> Response {
+        let desk = self.clone();
+        let call = async move {
+            let params = Params::of(request.uri.query().unwrap_or_default());
+            desk.call(endpoint, &named, &params, &request).unwrap_or_else(Refusal::into_response)
+        };
+        match self.0.faults.strike(endpoint) {
+            None => call.await,
+            Some(fault) => befall(fault, &YclientsWords, cut, call).await,
+        }
+    }
+
     fn call(
         &self,
         endpoint: Endpoint,
-        named: &[&str],
+        named: &[String],
         params: &Params,
         request: &Parts,
     ) -> Result<Response, Refusal> {
@@ -119,7 +105,8 @@ impl YClients {
         if request.method != Method::GET {
             return Err(Refusal::new(405, "Метод не поддерживается"));
         }
-        let id = named.first().copied().unwrap_or_default();
+        let name = |place: usize| named.get(place).map(String::as_str).unwrap_or_default();
+        let id = name(0);
         match endpoint {
             Endpoint::Groups => self.groups(),
             Endpoint::Companies => Ok(self.companies(params)),
@@ -131,7 +118,7 @@ impl YClients {
             Endpoint::Charts => {
                 // A missing right is told by another status here.
                 self.check_right(id, 401)?;
-                self.chart(id, named.get(1).copied().unwrap_or_default(), params)
+                self.chart(id, name(1), params)
             }
             Endpoint::Records => {
                 self.check_right(id, 403)?;
@@ -190,12 +177,14 @@ fn escaped(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut plain = String::with_capacity(text.len() * 2);
-    let mut units = [0_u16; 2];
     for c in text.chars() {
         match c {
             '/' => plain.push_str("\\/"),
             c if c.is_ascii() => plain.push(c),
-            c => c.encode_utf16(&mut units).iter().for_each(|unit| plain.push_str(&format!("\\u{unit:04x}"))),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                // Writing into a string does not fail.
+                let _ = write!(plain, "\\u{unit:04x}");
+            }),
         }
     }
     Cow::Owned(plain)

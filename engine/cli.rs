@@ -51,6 +51,8 @@ enum Command {
     Migrate,
     /// Compiles and checks flows/ and scripts/ as strictly as publishing does; exit code 1 when something is wrong.
     Check,
+    /// Writes docs/host-functions.md and definitions for editors from the declarations of the host's functions.
+    Docs,
     /// What concerns config.yaml.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Demo => demonstrate(&cli.dir),
         Command::Migrate => migrate(&cli.dir),
         Command::Check => return check(&cli.dir),
+        Command::Docs => document(&cli.dir),
         Command::Config(ConfigCommand::Check) => return check_config(&cli.dir),
     };
     match result {
@@ -106,6 +109,17 @@ fn demonstrate(folder: &Path) -> anyhow::Result<()> {
     }
     log(&config, false);
     runtime()?.block_on(async { demo::run(folder, config, stop_on_signal()?).await })
+}
+
+fn document(folder: &Path) -> anyhow::Result<()> {
+    let (docs, definitions) = (folder.join("docs"), folder.join("docs/definitions"));
+    std::fs::create_dir_all(&definitions).with_context(|| format!("cannot make {}", definitions.display()))?;
+    let pages = script::docs::definitions().into_iter().map(|(name, text)| (definitions.join(name), text));
+    for (file, text) in pages.chain([(docs.join("host-functions.md"), script::docs::page())]) {
+        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("{}", file.display());
+    }
+    Ok(())
 }
 
 fn migrate(folder: &Path) -> anyhow::Result<()> {

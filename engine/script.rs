@@ -5,6 +5,7 @@
 
 mod check;
 mod diagnostic;
+pub mod docs;
 mod header;
 pub mod host;
 mod live;

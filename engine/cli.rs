@@ -113,7 +113,8 @@ fn demonstrate(folder: &Path) -> anyhow::Result<()> {
 
 fn document(folder: &Path) -> anyhow::Result<()> {
     let (docs, definitions) = (folder.join("docs"), folder.join("docs/definitions"));
-    std::fs::create_dir_all(&definitions).with_context(|| format!("cannot make {}", definitions.display()))?;
+    std::fs::create_dir_all(&definitions)
+        .with_context(|| format!("cannot make {}", definitions.display()))?;
     let pages = script::docs::definitions().into_iter().map(|(name, text)| (definitions.join(name), text));
     for (file, text) in pages.chain([(docs.join("host-functions.md"), script::docs::page())]) {
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;

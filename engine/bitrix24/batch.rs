@@ -38,7 +38,9 @@ impl Client {
         let mut outcomes = Vec::with_capacity(commands.len());
         for part in commands.chunks(MOST) {
             let mut answers: Answers = self.ask(BATCH, &Batch::of(part)).await?;
-            outcomes.extend(part.iter().enumerate().map(|(place, command)| self.outcome(&mut answers, place, command)));
+            outcomes.extend(
+                part.iter().enumerate().map(|(place, command)| self.outcome(&mut answers, place, command)),
+            );
         }
         Ok(outcomes)
     }

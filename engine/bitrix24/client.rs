@@ -330,9 +330,11 @@ impl Inner {
     /// The error without the key.
     pub fn masked(&self, error: Error) -> Error {
         match error {
-            Error::Malformed { method, path, reason } => {
-                Error::Malformed { method, path: self.address.masked(&path), reason: self.address.masked(&reason) }
-            }
+            Error::Malformed { method, path, reason } => Error::Malformed {
+                method,
+                path: self.address.masked(&path),
+                reason: self.address.masked(&reason),
+            },
             other => other,
         }
     }

@@ -56,7 +56,9 @@ impl Client {
                 Ok(())
             }
             // The method is on its way out; where it is gone there is the chat.
-            Err(error) if error.refusal() == Some(Refusal::NoMethod) => self.send_message(key, task, &marked).await,
+            Err(error) if error.refusal() == Some(Refusal::NoMethod) => {
+                self.send_message(key, task, &marked).await
+            }
             Err(error) => Err(error),
         }
     }

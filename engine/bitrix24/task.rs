@@ -16,8 +16,19 @@ const MOVE: &str = "task.stages.movetask";
 
 /// What is asked of a task in a list. Always said: what comes by default may change.
 const BRIEF: [&str; 13] = [
-    "ID", "TITLE", "STATUS", "GROUP_ID", "STAGE_ID", "RESPONSIBLE_ID", "CREATED_BY", "DEADLINE", "PRIORITY",
-    "CREATED_DATE", "CHANGED_DATE", "CLOSED_DATE", "XML_ID",
+    "ID",
+    "TITLE",
+    "STATUS",
+    "GROUP_ID",
+    "STAGE_ID",
+    "RESPONSIBLE_ID",
+    "CREATED_BY",
+    "DEADLINE",
+    "PRIORITY",
+    "CREATED_DATE",
+    "CHANGED_DATE",
+    "CLOSED_DATE",
+    "XML_ID",
 ];
 
 /// What is asked of a single task besides.
@@ -386,7 +397,12 @@ impl Client {
     }
 
     /// The task in an answer; one that the answer leaves out is read.
-    async fn answered(&self, method: &'static str, id: TaskId, answer: Maybe<Wrapped>) -> Result<Task, Error> {
+    async fn answered(
+        &self,
+        method: &'static str,
+        id: TaskId,
+        answer: Maybe<Wrapped>,
+    ) -> Result<Task, Error> {
         match answer.0.and_then(|wrapped| wrapped.task.0) {
             Some(row) => row.checked(method, id),
             None => self.task(id).await?.ok_or_else(|| {
@@ -663,7 +679,11 @@ pub(super) struct Done(#[serde(deserialize_with = "wire::flag")] bool);
 
 impl Done {
     pub fn confirmed(&self, method: &'static str) -> Result<(), Error> {
-        if self.0 { Ok(()) } else { Err(Error::malformed(method, "result", "the portal does not say that it was done")) }
+        if self.0 {
+            Ok(())
+        } else {
+            Err(Error::malformed(method, "result", "the portal does not say that it was done"))
+        }
     }
 }
 

@@ -91,7 +91,8 @@ impl Complaint {
         let mut description = words(fields.get("message"));
         let failed = fields.get("validation").and_then(serde_json::Value::as_array).into_iter().flatten();
         for fault in failed.take(10) {
-            description = format!("{description}; `{}`: {}", words(fault.get("field")), words(fault.get("message")));
+            description =
+                format!("{description}; `{}`: {}", words(fault.get("field")), words(fault.get("message")));
         }
         Complaint { code: words(fields.get("code")), description: plain(&description) }
     }
@@ -224,7 +225,8 @@ impl<'de> Deserialize<'de> for Scalar {
 
 /// A whole number, as such or as text.
 pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    optional_number(deserializer)?.ok_or_else(|| D::Error::custom("nothing stands where a number is expected"))
+    optional_number(deserializer)?
+        .ok_or_else(|| D::Error::custom("nothing stands where a number is expected"))
 }
 
 /// The same, or nothing.
@@ -343,7 +345,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
             }
 
             fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<Table<T>, E> {
-                if flag { Err(E::custom("`true` stands where a map is expected")) } else { Ok(Table::default()) }
+                if flag {
+                    Err(E::custom("`true` stands where a map is expected"))
+                } else {
+                    Ok(Table::default())
+                }
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Table<T>, A::Error> {
@@ -391,7 +397,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
             }
 
             fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<Maybe<T>, E> {
-                if flag { Err(E::custom("`true` stands where an object is expected")) } else { Ok(Maybe(None)) }
+                if flag {
+                    Err(E::custom("`true` stands where an object is expected"))
+                } else {
+                    Ok(Maybe(None))
+                }
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Maybe<T>, A::Error> {

@@ -25,8 +25,8 @@ use crate::telegram::{ChatId, UserId};
 
 pub use chat::{Act, Ask};
 pub use data::partner_card;
-pub(crate) use portal::{seen as portal_seen, stage_title};
 pub use outside::{CallError, Done, Intent, Kind, Look, Outside, Written};
+pub(crate) use portal::{seen as portal_seen, stage_title};
 
 /// Who a script works for: known to every call, never passed by the script.
 #[derive(Clone, Debug)]
@@ -167,10 +167,9 @@ impl Action {
     pub fn is_write(&self) -> bool {
         match self {
             Action::Pure(_) | Action::Known(_) | Action::Chat(_) | Action::Read(_) => false,
-            Action::LocalWrite(_)
-            | Action::KeyedWrite(_)
-            | Action::CheckedWrite { .. }
-            | Action::Once(_) => true,
+            Action::LocalWrite(_) | Action::KeyedWrite(_) | Action::CheckedWrite { .. } | Action::Once(_) => {
+                true
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What one turn of a conversation writes, whole or not at all.
 
+use super::change::Change;
 use super::conversation::{self, ConversationId};
 use super::database::Rows;
 use super::journal::{self, StepNo};
-use super::change::Change;
 use super::{Error, Json, Lease, inbox, outbox, timer};
 use crate::clock::Timestamp;
 

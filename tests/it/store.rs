@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, Timestamp};
+use borodach::store::change::Change;
 use borodach::store::housekeeping::Retention;
 use borodach::store::inbox::{self, EntryId};
 use borodach::store::journal::{self, StepNo};
 use borodach::store::partner::{Profile, Role};
-use borodach::store::change::Change;
 use borodach::store::request::{Decision, Kind, RequestId, Submission};
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{

@@ -86,7 +86,16 @@ const fn method(
     help: &'static str,
     act: fn(&Args) -> Result<Act, String>,
 ) -> HostFn {
-    HostFn { module: "chat", name, params, options, returns, help, action: Action::Chat(act), ..HostFn::PLAIN }
+    HostFn {
+        module: "chat",
+        name,
+        params,
+        options,
+        returns,
+        help,
+        action: Action::Chat(act),
+        ..HostFn::PLAIN
+    }
 }
 
 /// The declarations of the module.

@@ -4,6 +4,7 @@
 //! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
 
 pub mod bot;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod http;
 pub mod intake;
 pub mod lanes;
 pub mod outbox;
+pub mod redis;
 pub mod reporting;
 pub mod sandbox;
 pub mod scheduler;

@@ -77,6 +77,7 @@ impl Health {
         let scripts = self.scripts();
         let mut parts = json!({
             "database": database, "outbox": outbox, "conversations": conversations, "scripts": scripts,
+            "cache": self.lanes.host().cache().report(),
         });
         for service in &self.services {
             parts[service.name()] = service.report();

@@ -111,7 +111,7 @@ impl Gate {
             }
             let until = match held {
                 Some(until) => until,
-                None => match self.budget.take(&mut taken) {
+                None => match self.budget.take(&mut taken).await {
                     Ok(()) => break,
                     Err(span) => self.clock.now() + span,
                 },

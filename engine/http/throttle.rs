@@ -10,18 +10,25 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use crate::clock::SharedClock;
+use crate::redis::Redis;
 
 /// The quotas of a service; a call takes from all of them.
 #[derive(Clone, Debug)]
 pub struct Throttle {
+    name: &'static str,
     quotas: Vec<Quota>,
+    redis: Option<Redis>,
 }
 
 impl Throttle {
-    /// Quotas kept in this process; without any everybody goes at once.
+    /// Quotas kept in this process; without any everybody goes at once. `name` tells budgets apart.
     pub fn new(name: &'static str, quotas: &[Quota]) -> Throttle {
-        let _ = name;
-        Throttle { quotas: quotas.to_vec() }
+        Throttle { name, quotas: quotas.to_vec(), redis: None }
+    }
+
+    /// Quotas that all instances share through Redis; while it is away, each keeps its own.
+    pub fn shared(name: &'static str, quotas: &[Quota], redis: Redis) -> Throttle {
+        Throttle { redis: Some(redis), ..Throttle::new(name, quotas) }
     }
 
     /// What is left of the quotas, by this clock.
@@ -30,7 +37,11 @@ impl Throttle {
         // The slowest to fill first: what is taken from the last is the freshest.
         quotas.sort_by_key(|quota| std::cmp::Reverse(quota.burst_size_replenished_in()));
         let limiter = |quota| RateLimiter::direct_with_clock(quota, Ticks(clock.clone()));
-        Budget::Own(quotas.into_iter().map(limiter).collect())
+        let own = quotas.iter().copied().map(limiter).collect();
+        match self.redis.filter(|_| !quotas.is_empty()) {
+            None => Budget::Own(own),
+            Some(redis) => Budget::Shared { redis, name: self.name, quotas, own },
+        }
     }
 }
 
@@ -50,6 +61,17 @@ pub fn sliding(count: NonZeroU32, span: Duration) -> Quota {
 pub(super) enum Budget {
     /// Of this process alone: one limiter a quota.
     Own(Vec<Limiter>),
+    /// Of all instances.
+    Shared {
+        /// Where it is kept.
+        redis: Redis,
+        /// Under which name.
+        name: &'static str,
+        /// What it is made of.
+        quotas: Vec<Quota>,
+        /// Kept to while Redis is away.
+        own: Vec<Limiter>,
+    },
 }
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
@@ -59,14 +81,19 @@ impl Budget {
     pub fn is_endless(&self) -> bool {
         match self {
             Budget::Own(limiters) => limiters.is_empty(),
+            Budget::Shared { .. } => false,
         }
     }
 
     /// Takes one call from every quota; when one has none, tells how long to wait before the next look. `taken` counts
     /// the quotas that this caller has taken from already; it begins with 0.
-    pub fn take(&self, taken: &mut usize) -> Result<(), Duration> {
+    pub async fn take(&self, taken: &mut usize) -> Result<(), Duration> {
         match self {
             Budget::Own(limiters) => take(limiters, taken),
+            Budget::Shared { redis, name, quotas, own } => match redis.take(name, quotas).await {
+                Some(answer) => answer,
+                None => take(own, taken),
+            },
         }
     }
 }

@@ -180,7 +180,7 @@ async fn without_a_last_answer_everybody_hears_the_error() {
 #[tokio::test]
 async fn an_answer_of_another_version_or_shape_is_not_found() {
     let kept = Kept::new();
-    let Ok(_) = kept.cache.get(kept.salons(), "all", async { Ok::<_, Infallible>("words") }).await;
+    let Ok(_) = kept.cache.get(kept.salons(), "all", async { Ok::<_, Infallible>("words".to_owned()) }).await;
     assert_eq!(kept.ask().await.value, 1, "words are no number");
     let next = Query { version: kept.salons().version + 1, ..kept.salons().clone() };
     assert_eq!(kept.ask_as(&next).await.value, 2);

@@ -127,7 +127,8 @@ impl Config {
     /// Hides every secret that the environment gave. An address with a secret inside is hidden whole, and its parts
     /// are, too.
     pub fn mask(&self) -> Mask {
-        let portals = [&self.telegram.bot_token, &self.telegram.webhook_secret, &self.bitrix24.application_token];
+        let portals =
+            [&self.telegram.bot_token, &self.telegram.webhook_secret, &self.bitrix24.application_token];
         let yclients = [&self.yclients.partner_token, &self.yclients.user_token];
         let admin = [&self.admin.password, &self.admin.secret_key];
         let words = portals.into_iter().chain(yclients).chain(admin).flatten().cloned();

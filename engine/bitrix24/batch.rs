@@ -38,7 +38,9 @@ impl Client {
         let mut outcomes = Vec::with_capacity(commands.len());
         for part in commands.chunks(MOST) {
             let mut answers: Answers = self.ask(BATCH, &Batch::of(part)).await?;
-            outcomes.extend(part.iter().enumerate().map(|(place, command)| self.outcome(&mut answers, place, command)));
+            outcomes.extend(
+                part.iter().enumerate().map(|(place, command)| self.outcome(&mut answers, place, command)),
+            );
         }
         Ok(outcomes)
     }
@@ -54,7 +56,7 @@ impl Client {
         let running = answers.result_time.take(&name).and_then(|time| Running::read(&time));
         self.inner.spend(command.method, running);
         if let Some(error) = answers.result_error.take(&name) {
-            return Err(self.inner.refused(command.method, 200, Complaint::read(&error), None));
+            return Err(self.inner.refused(command.method, 200, &Complaint::read(&error), None));
         }
         let result = answers.result.take(&name).ok_or_else(|| {
             Error::malformed(BATCH, format!("result.result.{name}"), "there is neither a result nor an error")

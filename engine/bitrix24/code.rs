@@ -63,9 +63,17 @@ impl Refusal {
             "operation_time_limit" => Refusal::MethodSpent,
             "overload_limit" => Refusal::Blocked,
             "internal_server_error" | "error_unexpected_answer" => Refusal::Broken,
-            "no_auth_found" | "invalid_credentials" | "expired_token" | "invalid_token"
-            | "authorization_error" | "error_oauth" | "application_not_found" | "user_access_error"
-            | "wrong_auth_type" | "allowed_only_intranet_user" | "method_confirm_waiting"
+            "no_auth_found"
+            | "invalid_credentials"
+            | "expired_token"
+            | "invalid_token"
+            | "authorization_error"
+            | "error_oauth"
+            | "application_not_found"
+            | "user_access_error"
+            | "wrong_auth_type"
+            | "allowed_only_intranet_user"
+            | "method_confirm_waiting"
             | "method_confirm_denied" => Refusal::Credentials,
             "insufficient_scope" => Refusal::Scope,
             "payment_required" => Refusal::Plan,
@@ -77,8 +85,12 @@ impl Refusal {
             "error_method_not_found" | "error_manifest_is_not_available" => Refusal::NoMethod,
             "0" | "1048582" => Refusal::NotAllowed,
             "error_not_found" | "not_found" | "task_not_found" => Refusal::NotFound,
-            "100" | "error_argument" | "invalid_arg_value" | "error_batch_method_not_allowed"
-            | "error_batch_length_exceeded" | "disk_base_service_22001" => Refusal::Invalid,
+            "100"
+            | "error_argument"
+            | "invalid_arg_value"
+            | "error_batch_method_not_allowed"
+            | "error_batch_length_exceeded"
+            | "disk_base_service_22001" => Refusal::Invalid,
             "error_could_not_save_file" => Refusal::NotSaved,
             "disk_obj_22000" => Refusal::NameTaken,
             // One code for everything a module refuses; only its words, in the portal's language, tell what.
@@ -98,8 +110,13 @@ impl Refusal {
             "insufficientscope" => Refusal::Scope,
             "entitynotfound" => Refusal::NotFound,
             "methodnotfound" => Refusal::NoMethod,
-            "invalidjson" | "invalidfilter" | "invalidselect" | "invalidorder" | "invalidpagination"
-            | "unknowndtoproperty" | "unknownfilteroperator" => Refusal::Invalid,
+            "invalidjson"
+            | "invalidfilter"
+            | "invalidselect"
+            | "invalidorder"
+            | "invalidpagination"
+            | "unknowndtoproperty"
+            | "unknownfilteroperator" => Refusal::Invalid,
             code if code.starts_with("validation_") => Refusal::Invalid,
             code if code.ends_with("ratelimit") => Refusal::MethodSpent,
             _ => return None,

@@ -112,11 +112,14 @@ impl Client {
             upload_url: String,
         }
         let place: Place = self.ask(UPLOAD, &json!({ "id": folder })).await?;
-        let is_safe = Url::parse(&place.upload_url).is_ok_and(|url| {
-            url.scheme() == "https" || url.scheme() == self.inner.address.portal().scheme()
-        });
+        let is_safe = Url::parse(&place.upload_url)
+            .is_ok_and(|url| url.scheme() == "https" || url.scheme() == self.inner.address.portal().scheme());
         if !is_safe {
-            return Err(Error::malformed(UPLOAD, "result.uploadUrl", "it is no address that is safe to send a file to"));
+            return Err(Error::malformed(
+                UPLOAD,
+                "result.uploadUrl",
+                "it is no address that is safe to send a file to",
+            ));
         }
         self.send(UPLOAD_BYTES, &place.upload_url, |request| {
             let part = match content {
@@ -129,7 +132,12 @@ impl Client {
     }
 
     /// The file of this name and size in a folder.
-    async fn find_file(&self, folder: FolderId, name: &str, size_bytes: u64) -> Result<Option<FileId>, Error> {
+    async fn find_file(
+        &self,
+        folder: FolderId,
+        name: &str,
+        size_bytes: u64,
+    ) -> Result<Option<FileId>, Error> {
         let mut start = 0;
         loop {
             let children = json!({ "id": folder, "filter": { "NAME": name }, "start": start });
@@ -266,10 +274,10 @@ fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let byte = |place: usize| u32::from(three.get(place).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
         for place in 0..4 {
             let is_padding = place > three.len();
-            let index = (bits >> (18 - 6 * place) & 63) as usize;
+            let index = ((bits >> (18 - 6 * place)) & 63) as usize;
             text.push(if is_padding { '=' } else { char::from(ALPHABET[index]) });
         }
     }

@@ -124,8 +124,11 @@ impl Error {
     /// What scripts are told.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::NotSent(_) | Error::Unreachable { .. } | Error::InDoubt { .. } => Kind::Unavailable,
-            Error::Malformed { .. } | Error::TooEarly { .. } => Kind::Unavailable,
+            Error::NotSent(_)
+            | Error::Unreachable { .. }
+            | Error::InDoubt { .. }
+            | Error::Malformed { .. }
+            | Error::TooEarly { .. } => Kind::Unavailable,
             Error::Limit { .. } => Kind::Limit,
             Error::Refused { refusal, .. } => refusal.kind(),
         }
@@ -169,7 +172,11 @@ impl Error {
     }
 
     /// An answer that cannot be so.
-    pub(super) fn malformed(method: &'static str, path: impl Into<String>, reason: impl Into<String>) -> Error {
+    pub(super) fn malformed(
+        method: &'static str,
+        path: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> Error {
         Error::Malformed { method, path: path.into(), reason: reason.into() }
     }
 }
@@ -252,13 +259,19 @@ impl Failure for Error {
 fn advice(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Blocked => "; the portal's support has blocked the calls, write to it",
-        Refusal::Credentials => "; make the incoming webhook anew and put its address into BITRIX_WEBHOOK_URL",
-        Refusal::Scope => "; tick the rights `task`, `tasks`, `disk`, `user` and `im` in the incoming webhook",
+        Refusal::Credentials => {
+            "; make the incoming webhook anew and put its address into BITRIX_WEBHOOK_URL"
+        }
+        Refusal::Scope => {
+            "; tick the rights `task`, `tasks`, `disk`, `user` and `im` in the incoming webhook"
+        }
         Refusal::Plan => "; the portal's plan does not include the API, renew it",
         Refusal::Gone => "; the portal is deleted or closed",
         Refusal::Address => "; correct BITRIX_WEBHOOK_URL",
         Refusal::NotSaved => "; look whether the portal's disk is full",
-        Refusal::KeyReused => "; the task was made by an earlier call with other contents, find it on the portal",
+        Refusal::KeyReused => {
+            "; the task was made by an earlier call with other contents, find it on the portal"
+        }
         Refusal::TooFast
         | Refusal::MethodSpent
         | Refusal::Broken

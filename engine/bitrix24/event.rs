@@ -1,6 +1,6 @@
 //! What a portal tells of its own accord: the bodies of its outgoing webhooks.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use super::TaskId;
@@ -39,10 +39,14 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// `BITRIX_APPLICATION_TOKEN` is not set: nobody can be believed.
-    #[error("BITRIX_APPLICATION_TOKEN is not set, so no event can be believed; copy it from the outgoing webhook's page")]
+    #[error(
+        "BITRIX_APPLICATION_TOKEN is not set, so no event can be believed; copy it from the outgoing webhook's page"
+    )]
     NoToken,
     /// It is not from our portal.
-    #[error("the event's application token is not ours; compare BITRIX_APPLICATION_TOKEN with the outgoing webhook's page")]
+    #[error(
+        "the event's application token is not ours; compare BITRIX_APPLICATION_TOKEN with the outgoing webhook's page"
+    )]
     Forged,
     /// An event we have no use for. It is ours: answer it like the others.
     #[error("events of the kind `{kind}` are not for us; take the tick off in the outgoing webhook")]
@@ -63,7 +67,8 @@ pub enum Error {
 /// It is believed only with the right token, compared in constant time: there is no other signature. Nothing of it is
 /// sent twice by the portal, nothing is promised about its order, and it may be late: whoever relies on it also asks.
 pub fn parse(body: &[u8], token: Option<&SecretString>) -> Result<Event, Error> {
-    let token = token.map(|token| token.expose_secret()).filter(|token| !token.is_empty()).ok_or(Error::NoToken)?;
+    let token =
+        token.map(ExposeSecret::expose_secret).filter(|token| !token.is_empty()).ok_or(Error::NoToken)?;
     let form = Form(url::form_urlencoded::parse(body).into_owned().collect());
     let claimed = form.value("auth[application_token]").unwrap_or_default();
     if !bool::from(claimed.as_bytes().ct_eq(token.as_bytes())) {
@@ -75,7 +80,8 @@ pub fn parse(body: &[u8], token: Option<&SecretString>) -> Result<Event, Error> 
         "ONTASKUPDATE" => (What::Updated, form.id("data[FIELDS_AFTER][ID]")?),
         "ONTASKDELETE" => (What::Deleted, form.id("data[FIELDS_BEFORE][ID]")?),
         "ONTASKCOMMENTADD" => {
-            let comment = form.id("data[FIELDS_AFTER][ID]").or_else(|_| form.id("data[FIELDS_AFTER][MESSAGE_ID]"));
+            let comment =
+                form.id("data[FIELDS_AFTER][ID]").or_else(|_| form.id("data[FIELDS_AFTER][MESSAGE_ID]"));
             (What::Commented { comment: comment.ok() }, form.id("data[FIELDS_AFTER][TASK_ID]")?)
         }
         other => return Err(Error::Unknown { kind: other.chars().take(64).collect() }),

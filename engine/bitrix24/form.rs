@@ -15,7 +15,9 @@ fn write(query: &mut Serializer<'_, String>, name: String, value: &Value) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| write(query, inside(key), value)),
         Value::Array(list) => {
-            list.iter().enumerate().for_each(|(place, value)| write(query, inside(&place.to_string()), value));
+            list.iter()
+                .enumerate()
+                .for_each(|(place, value)| write(query, inside(&place.to_string()), value));
         }
         Value::String(text) => _ = query.append_pair(&name, text),
         Value::Bool(flag) => _ = query.append_pair(&name, if *flag { "1" } else { "0" }),

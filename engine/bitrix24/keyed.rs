@@ -43,7 +43,8 @@ impl WriteKey {
     /// bot included; `means` is what [`super::Client::means`] said when the intent was written down.
     pub fn new(text: impl Into<String>, means: Means, intended_at: Timestamp) -> Option<WriteKey> {
         let text = text.into();
-        let fits = (1..=WriteKey::LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits =
+            (1..=WriteKey::LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then_some(WriteKey { text, means, intended_at })
     }
 
@@ -128,12 +129,10 @@ impl Client {
                 Ok(answer.value.item.into_task(task, key, self.owner()))
             }
             // An earlier call with this key has made the task, with contents a little different.
-            Err(error) if error.refusal() == Some(Refusal::KeyReused) => {
-                match self.marked(key, None).await {
-                    Ok(Some(made)) => Ok(made),
-                    Ok(None) | Err(_) => Err(error),
-                }
-            }
+            Err(error) if error.refusal() == Some(Refusal::KeyReused) => match self.marked(key, None).await {
+                Ok(Some(made)) => Ok(made),
+                Ok(None) | Err(_) => Err(error),
+            },
             Err(error) => {
                 if matches!(error.refusal(), Some(Refusal::NoMethod | Refusal::Scope)) {
                     self.inner.known().keys = Proof::Absent;

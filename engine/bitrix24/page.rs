@@ -37,7 +37,8 @@ impl Client {
         if again.is_complete() {
             return Ok(again.rows);
         }
-        let reason = format!("{} rows were counted and {} came", again.counted.unwrap_or(0), again.rows.len());
+        let reason =
+            format!("{} rows were counted and {} came", again.counted.unwrap_or(0), again.rows.len());
         Err(Error::malformed(method, "total", reason))
     }
 
@@ -63,7 +64,11 @@ impl Client {
             for row in rows {
                 // A portal that does not heed the order or the beginning would be asked for ever.
                 if last.is_some_and(|last| row.id() <= last) {
-                    return Err(Error::malformed(method, "result", "the rows are not in the order of their ids"));
+                    return Err(Error::malformed(
+                        method,
+                        "result",
+                        "the rows are not in the order of their ids",
+                    ));
                 }
                 last = Some(row.id());
                 walk.rows.push(row);

@@ -16,8 +16,19 @@ const MOVE: &str = "task.stages.movetask";
 
 /// What is asked of a task in a list. Always said: what comes by default may change.
 const BRIEF: [&str; 13] = [
-    "ID", "TITLE", "STATUS", "GROUP_ID", "STAGE_ID", "RESPONSIBLE_ID", "CREATED_BY", "DEADLINE", "PRIORITY",
-    "CREATED_DATE", "CHANGED_DATE", "CLOSED_DATE", "XML_ID",
+    "ID",
+    "TITLE",
+    "STATUS",
+    "GROUP_ID",
+    "STAGE_ID",
+    "RESPONSIBLE_ID",
+    "CREATED_BY",
+    "DEADLINE",
+    "PRIORITY",
+    "CREATED_DATE",
+    "CHANGED_DATE",
+    "CLOSED_DATE",
+    "XML_ID",
 ];
 
 /// What is asked of a single task besides.
@@ -134,12 +145,21 @@ pub struct TaskChanges {
     pub description: Option<String>,
     /// Somebody else's now.
     pub responsible: Option<PortalUserId>,
-    /// Another deadline, or none at all.
-    pub deadline: Option<Option<Timestamp>>,
+    /// Another deadline, or none at all from now on.
+    pub deadline: Option<Deadline>,
     /// Another urgency.
     pub priority: Option<Priority>,
     /// Another project; the card goes to its first column.
     pub group: Option<GroupId>,
+}
+
+/// What becomes of a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// It is this moment.
+    At(Timestamp),
+    /// There is no hurry.
+    Never,
 }
 
 /// Which tasks are wanted; every condition must hold, and an empty one holds for all.
@@ -244,6 +264,15 @@ impl Deed {
             Deed::Pause => status == Status::Pending,
             Deed::Defer => status == Status::Deferred,
             Deed::Approve => status == Status::Completed,
+        }
+    }
+}
+
+impl Deadline {
+    fn word(self) -> String {
+        match self {
+            Deadline::At(moment) => wire::instant(moment),
+            Deadline::Never => String::new(),
         }
     }
 }
@@ -386,7 +415,12 @@ impl Client {
     }
 
     /// The task in an answer; one that the answer leaves out is read.
-    async fn answered(&self, method: &'static str, id: TaskId, answer: Maybe<Wrapped>) -> Result<Task, Error> {
+    async fn answered(
+        &self,
+        method: &'static str,
+        id: TaskId,
+        answer: Maybe<Wrapped>,
+    ) -> Result<Task, Error> {
         match answer.0.and_then(|wrapped| wrapped.task.0) {
             Some(row) => row.checked(method, id),
             None => self.task(id).await?.ok_or_else(|| {
@@ -454,7 +488,7 @@ impl ChangedFields<'_> {
             title: changes.title.as_deref(),
             description: changes.description.as_deref(),
             responsible_id: changes.responsible,
-            deadline: changes.deadline.map(|deadline| deadline.map(wire::instant).unwrap_or_default()),
+            deadline: changes.deadline.map(Deadline::word),
             priority: changes.priority.map(Priority::number),
             group_id: changes.group,
         }
@@ -663,7 +697,11 @@ pub(super) struct Done(#[serde(deserialize_with = "wire::flag")] bool);
 
 impl Done {
     pub fn confirmed(&self, method: &'static str) -> Result<(), Error> {
-        if self.0 { Ok(()) } else { Err(Error::malformed(method, "result", "the portal does not say that it was done")) }
+        if self.0 {
+            Ok(())
+        } else {
+            Err(Error::malformed(method, "result", "the portal does not say that it was done"))
+        }
     }
 }
 

@@ -66,7 +66,8 @@ impl Envelope {
         let value = |raw: &Option<Box<RawValue>>| {
             raw.as_ref().and_then(|raw| serde_json::from_str::<serde_json::Value>(raw.get()).ok())
         };
-        let error = value(&wire.error).map(|error| Complaint::of(&error, value(&wire.error_description)));
+        let error =
+            value(&wire.error).map(|error| Complaint::of(&error, value(&wire.error_description).as_ref()));
         let total = value(&wire.total).and_then(|total| count(&total));
         let running = value(&wire.time).and_then(|time| Running::of(&time));
         Some(Envelope { result: wire.result, total, error, running })
@@ -78,20 +79,21 @@ impl Complaint {
     pub fn read(error: &RawValue) -> Complaint {
         let error: serde_json::Value = serde_json::from_str(error.get()).unwrap_or_default();
         match (error.get("error"), error.get("error_description")) {
-            (Some(code), description) => Complaint::of(code, description.cloned()),
+            (Some(code), description) => Complaint::of(code, description),
             (None, _) => Complaint::of(&error, None),
         }
     }
 
     /// The old API has a code beside a description, REST 3.0 an object with both and the fields that did not pass.
-    fn of(error: &serde_json::Value, description: Option<serde_json::Value>) -> Complaint {
+    fn of(error: &serde_json::Value, description: Option<&serde_json::Value>) -> Complaint {
         let Some(fields) = error.as_object() else {
-            return Complaint { code: words(Some(error)), description: plain(&words(description.as_ref())) };
+            return Complaint { code: words(Some(error)), description: plain(&words(description)) };
         };
         let mut description = words(fields.get("message"));
         let failed = fields.get("validation").and_then(serde_json::Value::as_array).into_iter().flatten();
         for fault in failed.take(10) {
-            description = format!("{description}; `{}`: {}", words(fault.get("field")), words(fault.get("message")));
+            description =
+                format!("{description}; `{}`: {}", words(fault.get("field")), words(fault.get("message")));
         }
         Complaint { code: words(fields.get("code")), description: plain(&description) }
     }
@@ -224,7 +226,8 @@ impl<'de> Deserialize<'de> for Scalar {
 
 /// A whole number, as such or as text.
 pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    optional_number(deserializer)?.ok_or_else(|| D::Error::custom("nothing stands where a number is expected"))
+    optional_number(deserializer)?
+        .ok_or_else(|| D::Error::custom("nothing stands where a number is expected"))
 }
 
 /// The same, or nothing.
@@ -343,7 +346,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
             }
 
             fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<Table<T>, E> {
-                if flag { Err(E::custom("`true` stands where a map is expected")) } else { Ok(Table::default()) }
+                if flag {
+                    Err(E::custom("`true` stands where a map is expected"))
+                } else {
+                    Ok(Table::default())
+                }
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Table<T>, A::Error> {
@@ -391,7 +398,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
             }
 
             fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<Maybe<T>, E> {
-                if flag { Err(E::custom("`true` stands where an object is expected")) } else { Ok(Maybe(None)) }
+                if flag {
+                    Err(E::custom("`true` stands where an object is expected"))
+                } else {
+                    Ok(Maybe(None))
+                }
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Maybe<T>, A::Error> {

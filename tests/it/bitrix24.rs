@@ -158,10 +158,12 @@ fn client(
     };
     let breaker = BreakerSettings { failures: None::<NonZeroU32>, open_for: pause };
     let service = Service::new("bitrix24", policy, Throttle::new("bitrix24", &[]), breaker, clock.clone());
-    let mut settings = config::Bitrix24 { request_timeout: Duration::from_secs(5), ..config::Bitrix24::default() };
+    let mut settings =
+        config::Bitrix24 { request_timeout: Duration::from_secs(5), ..config::Bitrix24::default() };
     change(&mut settings);
     let http = http::client(&http::ClientSettings::default()).expect("a client");
-    Client::new(&SecretString::from(address), &settings, service, http, clock).expect("the address is a webhook's")
+    Client::new(&SecretString::from(address), &settings, service, http, clock)
+        .expect("the address is a webhook's")
 }
 
 fn key(text: &str, means: Means) -> WriteKey {

@@ -41,7 +41,8 @@ impl Bitrix24 {
 
     /// The old list, the latest first: it knows nothing of the new card.
     pub(super) fn comment_list(&self, caller: &Caller, params: &Params) -> Outcome {
-        let failed = || Refusal::core("TASKS_ERROR_EXCEPTION_#8; Action failed; 8/TE/ACTION_FAILED_TO_BE_PROCESSED");
+        let failed =
+            || Refusal::core("TASKS_ERROR_EXCEPTION_#8; Action failed; 8/TE/ACTION_FAILED_TO_BE_PROCESSED");
         let values = params.in_order();
         let id = values.first().and_then(|id| int(id)).ok_or_else(failed)?;
         let office = lock(&self.0.office);

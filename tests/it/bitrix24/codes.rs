@@ -177,7 +177,10 @@ async fn a_gateways_refusal_goes_by_its_status_and_its_success_is_in_doubt() {
 #[tokio::test]
 async fn nothing_that_fails_tells_the_webhooks_key() {
     let bodies = [
-        (400, format!(r#"{{"error":"ERROR_CORE","error_description":"bad call /rest/7/{}/x"}}"#, super::TOKEN)),
+        (
+            400,
+            format!(r#"{{"error":"ERROR_CORE","error_description":"bad call /rest/7/{}/x"}}"#, super::TOKEN),
+        ),
         (400, format!(r#"{{"error":"{}","error_description":""}}"#, super::TOKEN)),
         (200, format!(r#"{{"result":{{"task":{{"id":"{}"}}}}}}"#, super::TOKEN)),
         (200, format!(r#"{{"result":{{"task":{{"id":1,"title":"x","status":{{"{}":1}}}}}}}}"#, super::TOKEN)),

@@ -76,7 +76,9 @@ fn nobody_is_believed_without_the_right_token() {
 fn an_event_that_names_no_task_is_refused_by_the_field() {
     let refused = |event: &str, data: &str| parse(body(event, data).as_bytes(), Some(&token())).unwrap_err();
     let after = Error::Incomplete { field: "data[FIELDS_AFTER][ID]" };
-    for data in ["a=b", "data[FIELDS_AFTER]=undefined", "data[FIELDS_AFTER][ID]=-4", "data[FIELDS_AFTER][ID]=1e3"] {
+    for data in
+        ["a=b", "data[FIELDS_AFTER]=undefined", "data[FIELDS_AFTER][ID]=-4", "data[FIELDS_AFTER][ID]=1e3"]
+    {
         assert_eq!(refused("ONTASKADD", data), after, "{data}");
     }
     assert_eq!(

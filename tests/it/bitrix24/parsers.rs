@@ -18,7 +18,8 @@ fn samples() -> Vec<Value> {
         "deadline": "2026-10-02T18:00:00+03:00", "xmlId": "req-01J9ZK4", "chatId": 99,
         "ufTaskWebdavFiles": [423], "group": { "id": "15", "additionalData": [] }, "auditors": [], "auditorsData": [] });
     let time = json!({ "start": 1_790_000_000.12, "duration": 0.19, "operating": 0.15, "operating_reset_at": 1_790_000_600 });
-    let stage = json!({ "ID": "311", "TITLE": "New", "SORT": "100", "COLOR": "00C4FB", "SYSTEM_TYPE": "NEW" });
+    let stage =
+        json!({ "ID": "311", "TITLE": "New", "SORT": "100", "COLOR": "00C4FB", "SYSTEM_TYPE": "NEW" });
     let person = json!({ "ID": "42", "ACTIVE": true, "NAME": "Ann", "EMAIL": "ann@example.com", "UF_DEPARTMENT": [1] });
     let message = json!({ "id": 28_561_624, "chat_id": 29, "author_id": 1, "date": "2018-01-29T16:58:47+02:00", "text": "x" });
     vec![
@@ -47,8 +48,21 @@ fn samples() -> Vec<Value> {
 
 fn anything() -> impl Strategy<Value = Value> {
     let words = proptest::sample::select(vec![
-        "", "0", "-1", "7", "Y", "undefined", "9223372036854775808", "1e5", "2026-10-02T18:00:00+03:00",
-        "+292277026596-01-01T00:00:00Z", "2026-13-45T99:99:99+99:99", "\u{0}", "⟨12-0-5⟩", "12-0-5", "<br>",
+        "",
+        "0",
+        "-1",
+        "7",
+        "Y",
+        "undefined",
+        "9223372036854775808",
+        "1e5",
+        "2026-10-02T18:00:00+03:00",
+        "+292277026596-01-01T00:00:00Z",
+        "2026-13-45T99:99:99+99:99",
+        "\u{0}",
+        "⟨12-0-5⟩",
+        "12-0-5",
+        "<br>",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -60,32 +74,61 @@ fn anything() -> impl Strategy<Value = Value> {
         ".{0,12}".prop_map(Value::from),
     ];
     let names = proptest::sample::select(vec![
-        "result", "error", "error_description", "time", "total", "task", "tasks", "item", "id", "ID", "title", "TITLE",
-        "status", "operating", "operating_reset_at", "code", "message", "validation", "messages", "SORT", "SIZE",
-        "result_error", "result_time", "c0", "0", "field", "uploadUrl", "xmlId", "chatId", "ufTaskWebdavFiles",
+        "result",
+        "error",
+        "error_description",
+        "time",
+        "total",
+        "task",
+        "tasks",
+        "item",
+        "id",
+        "ID",
+        "title",
+        "TITLE",
+        "status",
+        "operating",
+        "operating_reset_at",
+        "code",
+        "message",
+        "validation",
+        "messages",
+        "SORT",
+        "SIZE",
+        "result_error",
+        "result_time",
+        "c0",
+        "0",
+        "field",
+        "uploadUrl",
+        "xmlId",
+        "chatId",
+        "ufTaskWebdavFiles",
     ]);
     leaf.prop_recursive(4, 32, 6, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            proptest::collection::vec((names.clone(), inner), 0..6)
-                .prop_map(|all| all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            proptest::collection::vec((names.clone(), inner), 0..6).prop_map(|all| all
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect::<Value>()),
         ]
     })
 }
 
 /// How a body is spoilt: a real answer with something put somewhere in it, anything at all, or no JSON.
 fn bodies() -> impl Strategy<Value = String> {
-    let spoilt = (proptest::sample::select(samples()), any::<proptest::sample::Index>(), anything()).prop_map(
-        |(mut sample, place, value)| {
+    let spoilt = (proptest::sample::select(samples()), any::<proptest::sample::Index>(), anything())
+        .prop_map(|(mut sample, place, value)| {
             let count = places(&mut sample, None, &value);
             places(&mut sample, Some(place.index(count)), &value);
             sample.to_string()
-        },
-    );
-    let cut = (proptest::sample::select(samples()), any::<proptest::sample::Index>()).prop_map(|(sample, at)| {
-        let text = sample.to_string();
-        text.chars().take(at.index(text.chars().count())).collect()
-    });
+        });
+    let cut =
+        (proptest::sample::select(samples()), any::<proptest::sample::Index>()).prop_map(|(sample, at)| {
+            let text = sample.to_string();
+            text.chars().take(at.index(text.chars().count())).collect::<String>()
+        });
     prop_oneof![
         6 => spoilt,
         3 => anything().prop_map(|value| json!({ "result": value }).to_string()),
@@ -137,7 +180,9 @@ async fn call_all(client: &Client) -> Vec<Error> {
     note(client.whoami().await.err());
     note(client.probe().await.err());
     match client.find_by_key(&key("12-0-5", Means::Marked), None).await {
-        Ok(Look::Done(task)) => assert_eq!(task.mark.as_deref(), Some("12-0-5"), "another's task is not ours"),
+        Ok(Look::Done(task)) => {
+            assert_eq!(task.mark.as_deref(), Some("12-0-5"), "another's task is not ours")
+        }
         Ok(Look::NotDone | Look::Unknown) => {}
         Err(error) => note(Some(error)),
     }
@@ -162,7 +207,7 @@ fn no_answer_makes_a_parser_panic_or_tells_the_key() {
         *calls.borrow_mut() += portal.forget();
         for error in errors {
             let told = format!("{error} {error:?}");
-            prop_assert!(!told.contains(super::TOKEN), "{}", told);
+            prop_assert!(!told.contains(super::TOKEN), "{told}");
             let _ = (error.verdict(), error.kind(), error.retry_after());
         }
         Ok(())

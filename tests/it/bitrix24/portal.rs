@@ -8,13 +8,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use borodach::bitrix24::event::{self, What};
 use borodach::bitrix24::{
-    Client, Content, Error, GroupId, Kind, Look, Means, NewTask, PortalUserId, Priority, Proof, Refusal, Status,
-    TaskChanges, TaskFilter, TaskId, WriteKey,
+    Client, Content, Deadline, Error, GroupId, Kind, Look, Means, NewTask, PortalUserId, Priority, Proof,
+    Refusal, Status, TaskChanges, TaskFilter, TaskId, WriteKey,
 };
 use borodach::clock::{ManualClock, Timestamp};
 use borodach::http::Verdict;
 use borodach::sandbox::bitrix24::{
-    Bitrix24, Brackets, Card, DESIGN, DEVELOPMENT, Fault, Hook, Limits, Mail, Method, Often, Rest3, Rule, Scope,
+    Bitrix24, Brackets, Card, DESIGN, DEVELOPMENT, Fault, Hook, Limits, Mail, Method, Often, Rest3, Rule,
+    Scope,
 };
 use secrecy::SecretString;
 
@@ -90,7 +91,11 @@ async fn a_task_lives_its_whole_life() {
         client.move_task(made.id, stages[1].id).await.unwrap();
         assert_eq!(office.portal.column(made.id.0).unwrap().title, "Выполняется");
 
-        let changes = TaskChanges { title: Some("Вывеска".to_owned()), deadline: Some(None), ..Default::default() };
+        let changes = TaskChanges {
+            title: Some("Вывеска".to_owned()),
+            deadline: Some(Deadline::Never),
+            ..Default::default()
+        };
         let changed = client.update_task(made.id, &changes).await.unwrap();
         assert_eq!((changed.title.as_str(), changed.deadline), ("Вывеска", None));
         assert_eq!(client.complete_task(made.id).await.unwrap().status, Status::Completed);
@@ -211,7 +216,11 @@ async fn twice_is_once_by_keys_and_by_marks() {
             let key = office.key(&format!("1-0-{}", number + 1));
             let made = persists(&office, &key).await.expect("it can be checked here");
             assert_ne!(made, first);
-            assert_eq!(office.portal.task(made.0).unwrap().xml_id.as_deref(), Some(key.as_str()), "{fault:?}");
+            assert_eq!(
+                office.portal.task(made.0).unwrap().xml_id.as_deref(),
+                Some(key.as_str()),
+                "{fault:?}"
+            );
         }
         assert_eq!(office.portal.twins(), [], "{rest3:?}");
         assert_eq!(office.portal.made(), 10, "{rest3:?}");
@@ -263,10 +272,10 @@ async fn a_request_that_outlives_its_caller_makes_no_second_task() {
     for (means, method) in [(Means::Marked, Method::TaskAdd), (Means::Keyed, Method::Task3Add)] {
         let made = office.portal.made();
         let impatient = super::client(office.portal.url().as_str(), office.clock.clone(), 1, |settings| {
-            settings.request_timeout = Duration::from_millis(50);
+            settings.request_timeout = Duration::from_secs(1);
         });
         let key = key(&format!("2-0-{means:?}"), means);
-        office.portal.faults().next(method, Fault::Late(Duration::from_millis(300)), 1);
+        office.portal.faults().next(method, Fault::Late(Duration::from_secs(2)), 1);
         let error = impatient.add_task(&key, &sign()).await.expect_err("nobody waits so long");
         assert_eq!(error.verdict(), Verdict::LookFirst, "{error:?}");
         let early = impatient.find_by_key(&key, None).await.expect_err("it still runs");
@@ -274,7 +283,10 @@ async fn a_request_that_outlives_its_caller_makes_no_second_task() {
         office.portal.wait_for(|portal| portal.made() == made + 1).await.expect("it comes out in the end");
         office.clock.turn(MINUTE);
         let found = office.client.find_by_key(&key, None).await;
-        assert!(matches!(found, Err(Error::TooEarly { .. })), "a process that never sent it waits, too: {found:?}");
+        assert!(
+            matches!(found, Err(Error::TooEarly { .. })),
+            "a process that never sent it waits, too: {found:?}"
+        );
         let found = impatient.probe().await.map(|_| ());
         found.expect("the portal is well");
         assert!(matches!(impatient.find_by_key(&key, None).await, Ok(Look::Done(_))));
@@ -286,7 +298,11 @@ async fn a_request_that_outlives_its_caller_makes_no_second_task() {
 async fn reads_are_repeated_and_writes_in_doubt_are_not() {
     let office = Office::open_with(3).await;
     let task = office.adds("1-0-1").await;
-    office.portal.faults().add(Rule { endpoint: Some(Method::TaskGet), kind: Fault::BadGatewayHtml, often: Often::Times(2) });
+    office.portal.faults().add(Rule {
+        endpoint: Some(Method::TaskGet),
+        kind: Fault::BadGatewayHtml,
+        often: Often::Times(2),
+    });
     assert!(office.client.task(task).await.unwrap().is_some());
     assert_eq!(office.portal.calls(Method::TaskGet), 3);
     let before = office.portal.calls(Method::TaskAdd);
@@ -452,7 +468,8 @@ async fn what_the_portal_tells_can_be_read() {
         office.portal.removes(7, task.0).unwrap();
         office.portal.wait_for(|portal| portal.sent_events().len() >= 4).await.unwrap();
         let token = SecretString::from(token);
-        let read: Vec<_> = bodies.lock().unwrap().iter().map(|body| event::parse(body, Some(&token)).unwrap()).collect();
+        let read: Vec<_> =
+            bodies.lock().unwrap().iter().map(|body| event::parse(body, Some(&token)).unwrap()).collect();
         assert!(read.iter().all(|event| event.task == task), "{read:?}");
         let has = |what: fn(&What) -> bool| read.iter().any(|event| what(&event.what));
         assert!(has(|what| *what == What::Added), "{read:?}");

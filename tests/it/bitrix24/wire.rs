@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use borodach::bitrix24::{
-    Address, AddressError, AttachmentId, Content, Deed, Error, FileId, FolderId, GroupId, Kind, Look, Means,
-    PortalUserId, Priority, Proof, Refusal, Stage, StageId, Status, TaskChanges, TaskFilter, TaskId,
+    Address, AddressError, AttachmentId, Content, Deadline, Deed, Error, FileId, FolderId, GroupId, Kind,
+    Look, Means, PortalUserId, Priority, Proof, Refusal, Stage, StageId, Status, TaskChanges, TaskFilter,
+    TaskId,
 };
 use borodach::clock::Timestamp;
 use borodach::config::Limit;
@@ -43,7 +44,8 @@ async fn a_call_is_json_under_the_webhook_with_its_parameters_in_the_documented_
     assert!(heard.headers["user-agent"].to_str().unwrap().starts_with("borodach/"));
     assert_eq!(
         heard.text(),
-        r#"{"order":{"ID":"asc"},"filter":{">=CHANGED_DATE":"2026-01-01T12:00:00+00:00","GROUP_ID":[15],"#.to_owned()
+        r#"{"order":{"ID":"asc"},"filter":{">=CHANGED_DATE":"2026-01-01T12:00:00+00:00","GROUP_ID":[15],"#
+            .to_owned()
             + r#""REAL_STATUS":[2,3],"RESPONSIBLE_ID":42},"select":["ID","TITLE","STATUS","GROUP_ID","STAGE_ID","#
             + r#""RESPONSIBLE_ID","CREATED_BY","DEADLINE","PRIORITY","CREATED_DATE","CHANGED_DATE","CLOSED_DATE","#
             + r#""XML_ID"],"start":0}"#
@@ -86,7 +88,10 @@ async fn a_malformed_answer_names_the_field_and_is_never_a_zero() {
         let portal = Scripted::start().await;
         portal.says(json!({ "result": result }));
         let error = portal.client().task(TaskId(5)).await.expect_err("it is malformed");
-        assert!(matches!(&error, Error::Malformed { path: named, .. } if named == path), "{result}: {error:?}");
+        assert!(
+            matches!(&error, Error::Malformed { path: named, .. } if named == path),
+            "{result}: {error:?}"
+        );
         assert_eq!((error.verdict(), error.kind()), (Verdict::LookFirst, Kind::Unavailable));
         assert!(!error.to_string().contains("секрет"), "what stood there is not told: {error}");
     }
@@ -126,7 +131,8 @@ async fn lists_are_read_to_their_end_by_id() {
     let tasks = portal.client().tasks(&TaskFilter::default()).await.unwrap();
     assert_eq!(tasks.iter().map(|task| task.id.0).collect::<Vec<_>>(), (1..=120).collect::<Vec<_>>());
     let heard: Vec<Value> = portal.heard().iter().map(super::Heard::json).collect();
-    let asked: Vec<_> = heard.iter().map(|body| (body["filter"][">ID"].clone(), body["start"].clone())).collect();
+    let asked: Vec<_> =
+        heard.iter().map(|body| (body["filter"][">ID"].clone(), body["start"].clone())).collect();
     assert_eq!(asked, [(Value::Null, json!(0)), (json!(50), json!(-1)), (json!(100), json!(-1))]);
 }
 
@@ -149,7 +155,8 @@ async fn a_portal_that_ignores_where_to_begin_is_not_asked_for_ever() {
     let portal = Scripted::start().await;
     portal.says(json!({ "result": { "tasks": rows(1..=50) }, "total": 100 }));
     portal.says(json!({ "result": { "tasks": rows(1..=50) } }));
-    let error = portal.client().tasks(&TaskFilter::default()).await.expect_err("the second page is the first");
+    let error =
+        portal.client().tasks(&TaskFilter::default()).await.expect_err("the second page is the first");
     assert!(error.to_string().contains("not in the order of their ids"), "{error}");
     assert_eq!(portal.heard().len(), 2);
 }
@@ -197,7 +204,11 @@ async fn a_redirection_that_leads_nowhere_asks_a_person() {
     for location in ["/auth/", "ftp://elsewhere.example/", "", &portal.address] {
         portal.answers(302, &[("location", location)], "<html>Login</html>");
         let error = portal.client().whoami().await.expect_err("there is no answer");
-        assert_eq!((error.refusal(), error.verdict()), (Some(Refusal::Address), Verdict::AskPerson), "{location}");
+        assert_eq!(
+            (error.refusal(), error.verdict()),
+            (Some(Refusal::Address), Verdict::AskPerson),
+            "{location}"
+        );
         assert!(!error.to_string().contains("elsewhere"), "{error}");
     }
     assert_eq!(portal.heard().len(), 4, "nobody was asked twice");
@@ -306,7 +317,7 @@ async fn changes_say_only_what_changes() {
     portal.says(json!({ "result": { "task": row(5) } }));
     let changes = TaskChanges {
         title: Some("Новое".to_owned()),
-        deadline: Some(Some(NOON)),
+        deadline: Some(Deadline::At(NOON)),
         priority: Some(Priority::Low),
         ..TaskChanges::default()
     };
@@ -315,7 +326,8 @@ async fn changes_say_only_what_changes() {
         portal.last().text(),
         r#"{"taskId":5,"fields":{"TITLE":"Новое","DEADLINE":"2026-01-01T12:00:00+00:00","PRIORITY":0}}"#
     );
-    let changes = TaskChanges { deadline: Some(None), group: Some(GroupId(3)), ..TaskChanges::default() };
+    let changes =
+        TaskChanges { deadline: Some(Deadline::Never), group: Some(GroupId(3)), ..TaskChanges::default() };
     portal.client().update_task(TaskId(5), &changes).await.unwrap();
     assert_eq!(portal.last().text(), r#"{"taskId":5,"fields":{"DEADLINE":"","GROUP_ID":3}}"#);
 }
@@ -343,7 +355,9 @@ async fn a_refused_method_waits_for_what_the_last_success_said() {
     let portal = Scripted::start().await;
     let client = portal.client();
     let reset = NOON.0 / 1000 + 90;
-    portal.says(json!({ "result": { "task": row(5) }, "time": { "operating": 9, "operating_reset_at": reset } }));
+    portal.says(
+        json!({ "result": { "task": row(5) }, "time": { "operating": 9, "operating_reset_at": reset } }),
+    );
     client.task(TaskId(5)).await.unwrap();
     portal.refuses(429, json!({ "error": "OPERATION_TIME_LIMIT", "error_description": "Method is blocked" }));
     let error = client.task(TaskId(5)).await.expect_err("it is refused");
@@ -364,9 +378,14 @@ async fn without_a_limit_methods_never_rest() {
 async fn odd_times_do_no_harm() {
     let portal = Scripted::start().await;
     let client = portal.client();
-    for time in [json!(null), json!([]), json!("x"), json!({ "operating": "x" }), json!({ "operating": -1.0 }),
-        json!({ "operating": 1e300, "operating_reset_at": -1e300 })]
-    {
+    for time in [
+        json!(null),
+        json!([]),
+        json!("x"),
+        json!({ "operating": "x" }),
+        json!({ "operating": -1.0 }),
+        json!({ "operating": 1e300, "operating_reset_at": -1e300 }),
+    ] {
         let portal = Scripted::start().await;
         portal.says(json!({ "result": { "task": row(5) }, "time": time, "total": "x", "next": {} }));
         portal.client().task(TaskId(5)).await.unwrap_or_else(|error| panic!("{time}: {error}"));
@@ -389,7 +408,8 @@ async fn a_marked_task_goes_by_the_old_api_with_its_key_in_xml_id() {
     assert!(!heard.headers.contains_key("idempotency-key"), "the old API ignores it");
     assert_eq!(
         heard.text(),
-        r#"{"fields":{"TITLE":"Поменять вывеску","DESCRIPTION":"Буква отвалилась","RESPONSIBLE_ID":42,"#.to_owned()
+        r#"{"fields":{"TITLE":"Поменять вывеску","DESCRIPTION":"Буква отвалилась","RESPONSIBLE_ID":42,"#
+            .to_owned()
             + r#""GROUP_ID":15,"PRIORITY":1,"DEADLINE":"2026-01-01T12:00:00+00:00","XML_ID":"12-0-5"}}"#
     );
 }
@@ -398,7 +418,8 @@ async fn a_marked_task_goes_by_the_old_api_with_its_key_in_xml_id() {
 async fn a_keyed_task_goes_by_rest_3_with_the_same_bytes_each_time() {
     let portal = Scripted::start().await;
     let client = portal.client_with(|settings| settings.longest_request = Duration::ZERO);
-    let answer = json!({ "result": { "item": { "id": 3839, "title": "x", "status": "pending", "xmlId": "12-0-5" } } });
+    let answer =
+        json!({ "result": { "item": { "id": 3839, "title": "x", "status": "pending", "xmlId": "12-0-5" } } });
     let (key, task) = (key("12-0-5", Means::Keyed), new_task());
     portal.refuses(502, "<html>Bad Gateway</html>");
     portal.answers(200, &[("idempotency-key", "12-0-5"), ("idempotent-replayed", "true")], &answer);
@@ -511,7 +532,9 @@ async fn a_write_in_doubt_is_looked_for_only_when_it_can_run_no_more() {
     portal.says(json!({ "result": { "tasks": twins } })); // Any mark.
     portal.says(json!({ "result": { "tasks": twins } })); // That mark.
     portal.says(json!({ "result": { "tasks": twins } }));
-    let Look::Done(made) = client.find_by_key(&key, Some(GroupId(3))).await.unwrap() else { panic!("it is there") };
+    let Look::Done(made) = client.find_by_key(&key, Some(GroupId(3))).await.unwrap() else {
+        panic!("it is there")
+    };
     assert_eq!(made.id, TaskId(20), "of two the first");
     assert_eq!(portal.last().json()["filter"], json!({ "XML_ID": "12-0-5", "GROUP_ID": 3 }));
 }
@@ -562,7 +585,11 @@ async fn rest_3_may_be_asked_again_for_a_day_and_no_longer() {
     assert_eq!(client.find_by_key(&keyed, None).await.unwrap(), Look::NotDone);
     ignores();
     let marked = key("12-0-5", Means::Marked);
-    assert_eq!(client.find_by_key(&marked, None).await.unwrap(), Look::Unknown, "it was not sent with the key");
+    assert_eq!(
+        client.find_by_key(&marked, None).await.unwrap(),
+        Look::Unknown,
+        "it was not sent with the key"
+    );
     portal.clock.turn(Duration::from_hours(23));
     ignores();
     assert_eq!(client.find_by_key(&keyed, None).await.unwrap(), Look::Unknown, "the portal forgets");
@@ -617,9 +644,7 @@ async fn comments_are_read_from_the_old_list_or_from_all_pages_of_the_chat() {
     let mut with_chat = row(5);
     with_chat["chatId"] = json!(99);
     let message = |id: i64| json!({ "id": id, "author_id": 1, "date": "2026-01-01T15:00:00+03:00", "text": id.to_string() });
-    let page = |ids: std::ops::RangeInclusive<i64>| {
-        json!({ "result": { "chat_id": 99, "messages": ids.rev().map(message).collect::<Vec<_>>(), "users": [] } })
-    };
+    let page = |ids: std::ops::RangeInclusive<i64>| json!({ "result": { "chat_id": 99, "messages": ids.rev().map(message).collect::<Vec<_>>(), "users": [] } });
     portal.says(json!({ "result": { "task": with_chat } }));
     portal.says(page(71..=120));
     portal.says(page(21..=70));
@@ -636,9 +661,7 @@ async fn comments_are_read_from_the_old_list_or_from_all_pages_of_the_chat() {
 #[tokio::test]
 async fn the_disk_of_a_project_is_not_another_ones() {
     let portal = Scripted::start().await;
-    let storage = |id: &str, group: &str| {
-        json!({ "ID": id, "NAME": "Ремонт", "CODE": null, "ENTITY_TYPE": "group", "ENTITY_ID": group, "ROOT_OBJECT_ID": "871" })
-    };
+    let storage = |id: &str, group: &str| json!({ "ID": id, "NAME": "Ремонт", "CODE": null, "ENTITY_TYPE": "group", "ENTITY_ID": group, "ROOT_OBJECT_ID": "871" });
     portal.says(json!({ "result": [storage("56", "14"), storage("57", "15")], "total": 2 }));
     let found = portal.client().storage(GroupId(15)).await.unwrap().expect("it has one");
     assert_eq!((found.id, found.folder), (57, FolderId(871)));
@@ -654,7 +677,9 @@ fn file(size: &str) -> Value {
 #[tokio::test]
 async fn a_small_file_goes_in_one_request_and_is_known_by_its_id_alone() {
     let portal = Scripted::start().await;
-    for (bytes, text) in [(&b"foobar"[..], "Zm9vYmFy"), (b"fooba", "Zm9vYmE="), (b"foob", "Zm9vYg=="), (b"", "")] {
+    for (bytes, text) in
+        [(&b"foobar"[..], "Zm9vYmFy"), (b"fooba", "Zm9vYmE="), (b"foob", "Zm9vYg=="), (b"", "")]
+    {
         portal.says(file(&bytes.len().to_string()));
         let content = Content::Bytes(bytes);
         let uploaded = portal.client().upload(FolderId(871), "12-0-5.jpg", content).await.unwrap();
@@ -691,7 +716,8 @@ async fn a_large_file_goes_as_it_is_in_a_second_request() {
     assert!(String::from_utf8_lossy(&portal.last().body).contains("поток"));
 
     portal.says(json!({ "result": { "field": "file", "uploadUrl": "ftp://elsewhere.example/x" } }));
-    let error = portal.client().upload(FolderId(871), "12-0-5.jpg", Content::Bytes(&bytes)).await.unwrap_err();
+    let error =
+        portal.client().upload(FolderId(871), "12-0-5.jpg", Content::Bytes(&bytes)).await.unwrap_err();
     assert!(error.to_string().contains("`result.uploadUrl`"), "{error}");
 }
 
@@ -702,7 +728,8 @@ async fn a_file_of_the_same_name_and_size_is_the_one_that_was_sent_before() {
     let child = |size: &str| json!({ "ID": "41", "NAME": "12-0-5.jpg", "TYPE": "file", "SIZE": size });
     let folder = json!({ "ID": "40", "NAME": "12-0-5.jpg", "TYPE": "folder" });
     portal.refuses(400, &taken);
-    portal.says(json!({ "result": [folder, { "ID": "39", "NAME": "other.jpg", "TYPE": "file" }, child("6")] }));
+    portal
+        .says(json!({ "result": [folder, { "ID": "39", "NAME": "other.jpg", "TYPE": "file" }, child("6")] }));
     let content = || Content::Bytes(b"foobar");
     let uploaded = portal.client().upload(FolderId(871), "12-0-5.jpg", content()).await.unwrap();
     assert_eq!(uploaded, FileId(41));
@@ -721,7 +748,8 @@ async fn a_file_that_was_not_saved_is_sent_once_more_and_then_a_person_is_asked(
     portal.client().upload(FolderId(871), "12-0-5.jpg", Content::Bytes(b"foobar")).await.unwrap();
     portal.refuses(400, &full);
     portal.refuses(400, &full);
-    let error = portal.client().upload(FolderId(871), "12-0-5.jpg", Content::Bytes(b"foobar")).await.unwrap_err();
+    let error =
+        portal.client().upload(FolderId(871), "12-0-5.jpg", Content::Bytes(b"foobar")).await.unwrap_err();
     assert_eq!(error.verdict(), Verdict::AskPerson);
     assert_eq!(portal.heard().len(), 4);
 }
@@ -731,7 +759,8 @@ async fn a_file_is_attached_once() {
     let portal = Scripted::start().await;
     let mut task = row(3711);
     task["ufTaskWebdavFiles"] = json!(["421", 423]);
-    let tie = |id: i64, file: &str| json!({ "ID": id.to_string(), "OBJECT_ID": file, "ENTITY_TYPE": "tasks_task" });
+    let tie =
+        |id: i64, file: &str| json!({ "ID": id.to_string(), "OBJECT_ID": file, "ENTITY_TYPE": "tasks_task" });
     let ties = json!({ "result": { "result": { "c0": tie(421, "1"), "c1": tie(423, "6687") }, "result_error": [] } });
     portal.says(json!({ "result": { "task": task } }));
     portal.says(&ties);
@@ -786,7 +815,9 @@ async fn a_batch_answers_200_whatever_became_of_its_calls() {
 #[tokio::test]
 async fn a_batch_with_no_answer_at_all_comes_as_lists_and_more_than_fifty_go_in_parts() {
     let portal = Scripted::start().await;
-    portal.says(json!({ "result": { "result": [], "result_error": [], "result_total": [], "result_time": [] } }));
+    portal.says(
+        json!({ "result": { "result": [], "result_error": [], "result_total": [], "result_time": [] } }),
+    );
     let boards = portal.client().boards(&[GroupId(1)]).await.unwrap();
     assert!(matches!(boards[0], Err(Error::Malformed { .. })), "{boards:?}");
     portal.says(json!({ "result": { "result": [] } }));

@@ -38,7 +38,7 @@ pub use error::{Error, Kind};
 pub use keyed::{Look, Means, WriteKey};
 pub use probe::{Capabilities, Proof};
 pub use stage::Stage;
-pub use task::{Deed, NewTask, Priority, Status, Task, TaskChanges, TaskFilter};
+pub use task::{Deadline, Deed, NewTask, Priority, Status, Task, TaskChanges, TaskFilter};
 pub use user::User;
 
 macro_rules! ids {

@@ -56,7 +56,7 @@ impl Client {
         let running = answers.result_time.take(&name).and_then(|time| Running::read(&time));
         self.inner.spend(command.method, running);
         if let Some(error) = answers.result_error.take(&name) {
-            return Err(self.inner.refused(command.method, 200, Complaint::read(&error), None));
+            return Err(self.inner.refused(command.method, 200, &Complaint::read(&error), None));
         }
         let result = answers.result.take(&name).ok_or_else(|| {
             Error::malformed(BATCH, format!("result.result.{name}"), "there is neither a result nor an error")

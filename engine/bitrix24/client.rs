@@ -206,10 +206,10 @@ impl Inner {
             self.doubts.sent(write.as_str());
         }
         let response = self.post(request, attempt).await?;
-        let response = match self.new_host(&response) {
-            true => self.post(request, attempt).await?,
-            false => response,
-        };
+        if self.new_host(&response) {
+            let response = self.post(request, attempt).await?;
+            return self.read(request.method, response).await;
+        }
         self.read(request.method, response).await
     }
 
@@ -264,7 +264,7 @@ impl Inner {
                 description: status.canonical_reason().unwrap_or("no reason given").to_owned(),
             },
         };
-        Err(self.refused(method, status.as_u16(), complaint, retry_after))
+        Err(self.refused(method, status.as_u16(), &complaint, retry_after))
     }
 
     /// The error for what the portal complains of.
@@ -272,7 +272,7 @@ impl Inner {
         &self,
         method: &'static str,
         status: u16,
-        complaint: Complaint,
+        complaint: &Complaint,
         retry_after: Option<Duration>,
     ) -> Error {
         let refusal = Refusal::of(&complaint.code, status);

@@ -38,9 +38,6 @@ impl Client {
     /// without rights. Sources: `tasks.task.chat.message.send`, which names no id; `task.commentitem.add`, whose
     /// parameters are bound by their places and not by names.
     pub async fn add_comment(&self, key: &WriteKey, task: TaskId, text: &str) -> Result<(), Error> {
-        if key.means() == Means::Keyed {
-            return self.send_message(key, task, text).await;
-        }
         #[derive(Serialize)]
         #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
         struct Fields<'a> {
@@ -48,6 +45,9 @@ impl Client {
         }
         #[derive(Deserialize)]
         struct CommentId(#[serde(deserialize_with = "wire::id")] i64);
+        if key.means() == Means::Keyed {
+            return self.send_message(key, task, text).await;
+        }
         let marked = format!("{text}\n\n{}", mark(key));
         let parameters = (task, Fields { post_message: &marked });
         match self.write::<CommentId>(ADD, &parameters, key).await {
@@ -117,15 +117,13 @@ impl Client {
     /// The comments as they were written.
     async fn written(&self, task: TaskId) -> Result<Vec<Comment>, Error> {
         let found = self.task(task).await?.ok_or_else(|| Error::no_task(LIST, task))?;
-        match found.chat {
-            Some(chat) => self.messages(chat).await,
-            None => {
-                let rows: Vec<CommentRow> = self.ask(LIST, &(task, json!({ "ID": "asc" }))).await?;
-                let mut comments: Vec<Comment> = rows.into_iter().map(CommentRow::into_comment).collect();
-                comments.sort_by_key(|comment| comment.id);
-                Ok(comments)
-            }
+        if let Some(chat) = found.chat {
+            return self.messages(chat).await;
         }
+        let rows: Vec<CommentRow> = self.ask(LIST, &(task, json!({ "ID": "asc" }))).await?;
+        let mut comments: Vec<Comment> = rows.into_iter().map(CommentRow::into_comment).collect();
+        comments.sort_by_key(|comment| comment.id);
+        Ok(comments)
     }
 
     /// All messages of a chat, from the newest page back: there is no counting and no paging by number here.

@@ -274,10 +274,10 @@ fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let byte = |place: usize| u32::from(three.get(place).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
         for place in 0..4 {
             let is_padding = place > three.len();
-            let index = (bits >> (18 - 6 * place) & 63) as usize;
+            let index = ((bits >> (18 - 6 * place)) & 63) as usize;
             text.push(if is_padding { '=' } else { char::from(ALPHABET[index]) });
         }
     }

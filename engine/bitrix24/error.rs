@@ -124,8 +124,11 @@ impl Error {
     /// What scripts are told.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::NotSent(_) | Error::Unreachable { .. } | Error::InDoubt { .. } => Kind::Unavailable,
-            Error::Malformed { .. } | Error::TooEarly { .. } => Kind::Unavailable,
+            Error::NotSent(_)
+            | Error::Unreachable { .. }
+            | Error::InDoubt { .. }
+            | Error::Malformed { .. }
+            | Error::TooEarly { .. } => Kind::Unavailable,
             Error::Limit { .. } => Kind::Limit,
             Error::Refused { refusal, .. } => refusal.kind(),
         }

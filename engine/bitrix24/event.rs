@@ -1,6 +1,6 @@
 //! What a portal tells of its own accord: the bodies of its outgoing webhooks.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use super::TaskId;
@@ -68,7 +68,7 @@ pub enum Error {
 /// sent twice by the portal, nothing is promised about its order, and it may be late: whoever relies on it also asks.
 pub fn parse(body: &[u8], token: Option<&SecretString>) -> Result<Event, Error> {
     let token =
-        token.map(|token| token.expose_secret()).filter(|token| !token.is_empty()).ok_or(Error::NoToken)?;
+        token.map(ExposeSecret::expose_secret).filter(|token| !token.is_empty()).ok_or(Error::NoToken)?;
     let form = Form(url::form_urlencoded::parse(body).into_owned().collect());
     let claimed = form.value("auth[application_token]").unwrap_or_default();
     if !bool::from(claimed.as_bytes().ct_eq(token.as_bytes())) {

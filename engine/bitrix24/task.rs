@@ -145,12 +145,21 @@ pub struct TaskChanges {
     pub description: Option<String>,
     /// Somebody else's now.
     pub responsible: Option<PortalUserId>,
-    /// Another deadline, or none at all.
-    pub deadline: Option<Option<Timestamp>>,
+    /// Another deadline, or none at all from now on.
+    pub deadline: Option<Deadline>,
     /// Another urgency.
     pub priority: Option<Priority>,
     /// Another project; the card goes to its first column.
     pub group: Option<GroupId>,
+}
+
+/// What becomes of a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// It is this moment.
+    At(Timestamp),
+    /// There is no hurry.
+    Never,
 }
 
 /// Which tasks are wanted; every condition must hold, and an empty one holds for all.
@@ -255,6 +264,15 @@ impl Deed {
             Deed::Pause => status == Status::Pending,
             Deed::Defer => status == Status::Deferred,
             Deed::Approve => status == Status::Completed,
+        }
+    }
+}
+
+impl Deadline {
+    fn word(self) -> String {
+        match self {
+            Deadline::At(moment) => wire::instant(moment),
+            Deadline::Never => String::new(),
         }
     }
 }
@@ -470,7 +488,7 @@ impl ChangedFields<'_> {
             title: changes.title.as_deref(),
             description: changes.description.as_deref(),
             responsible_id: changes.responsible,
-            deadline: changes.deadline.map(|deadline| deadline.map(wire::instant).unwrap_or_default()),
+            deadline: changes.deadline.map(Deadline::word),
             priority: changes.priority.map(Priority::number),
             group_id: changes.group,
         }

@@ -66,7 +66,8 @@ impl Envelope {
         let value = |raw: &Option<Box<RawValue>>| {
             raw.as_ref().and_then(|raw| serde_json::from_str::<serde_json::Value>(raw.get()).ok())
         };
-        let error = value(&wire.error).map(|error| Complaint::of(&error, value(&wire.error_description)));
+        let error =
+            value(&wire.error).map(|error| Complaint::of(&error, value(&wire.error_description).as_ref()));
         let total = value(&wire.total).and_then(|total| count(&total));
         let running = value(&wire.time).and_then(|time| Running::of(&time));
         Some(Envelope { result: wire.result, total, error, running })
@@ -78,15 +79,15 @@ impl Complaint {
     pub fn read(error: &RawValue) -> Complaint {
         let error: serde_json::Value = serde_json::from_str(error.get()).unwrap_or_default();
         match (error.get("error"), error.get("error_description")) {
-            (Some(code), description) => Complaint::of(code, description.cloned()),
+            (Some(code), description) => Complaint::of(code, description),
             (None, _) => Complaint::of(&error, None),
         }
     }
 
     /// The old API has a code beside a description, REST 3.0 an object with both and the fields that did not pass.
-    fn of(error: &serde_json::Value, description: Option<serde_json::Value>) -> Complaint {
+    fn of(error: &serde_json::Value, description: Option<&serde_json::Value>) -> Complaint {
         let Some(fields) = error.as_object() else {
-            return Complaint { code: words(Some(error)), description: plain(&words(description.as_ref())) };
+            return Complaint { code: words(Some(error)), description: plain(&words(description)) };
         };
         let mut description = words(fields.get("message"));
         let failed = fields.get("validation").and_then(serde_json::Value::as_array).into_iter().flatten();

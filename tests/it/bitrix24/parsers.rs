@@ -108,8 +108,10 @@ fn anything() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 6, move |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            proptest::collection::vec((names.clone(), inner), 0..6)
-                .prop_map(|all| all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            proptest::collection::vec((names.clone(), inner), 0..6).prop_map(|all| all
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect::<Value>()),
         ]
     })
 }
@@ -125,7 +127,7 @@ fn bodies() -> impl Strategy<Value = String> {
     let cut =
         (proptest::sample::select(samples()), any::<proptest::sample::Index>()).prop_map(|(sample, at)| {
             let text = sample.to_string();
-            text.chars().take(at.index(text.chars().count())).collect()
+            text.chars().take(at.index(text.chars().count())).collect::<String>()
         });
     prop_oneof![
         6 => spoilt,
@@ -205,7 +207,7 @@ fn no_answer_makes_a_parser_panic_or_tells_the_key() {
         *calls.borrow_mut() += portal.forget();
         for error in errors {
             let told = format!("{error} {error:?}");
-            prop_assert!(!told.contains(super::TOKEN), "{}", told);
+            prop_assert!(!told.contains(super::TOKEN), "{told}");
             let _ = (error.verdict(), error.kind(), error.retry_after());
         }
         Ok(())

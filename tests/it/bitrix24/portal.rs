@@ -8,8 +8,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use borodach::bitrix24::event::{self, What};
 use borodach::bitrix24::{
-    Client, Content, Error, GroupId, Kind, Look, Means, NewTask, PortalUserId, Priority, Proof, Refusal,
-    Status, TaskChanges, TaskFilter, TaskId, WriteKey,
+    Client, Content, Deadline, Error, GroupId, Kind, Look, Means, NewTask, PortalUserId, Priority, Proof,
+    Refusal, Status, TaskChanges, TaskFilter, TaskId, WriteKey,
 };
 use borodach::clock::{ManualClock, Timestamp};
 use borodach::http::Verdict;
@@ -91,10 +91,11 @@ async fn a_task_lives_its_whole_life() {
         client.move_task(made.id, stages[1].id).await.unwrap();
         assert_eq!(office.portal.column(made.id.0).unwrap().title, "Выполняется");
 
-        let changes =
-            TaskChanges {
-                title: Some("Вывеска".to_owned()), deadline: Some(None), ..Default::default()
-            };
+        let changes = TaskChanges {
+            title: Some("Вывеска".to_owned()),
+            deadline: Some(Deadline::Never),
+            ..Default::default()
+        };
         let changed = client.update_task(made.id, &changes).await.unwrap();
         assert_eq!((changed.title.as_str(), changed.deadline), ("Вывеска", None));
         assert_eq!(client.complete_task(made.id).await.unwrap().status, Status::Completed);
@@ -271,10 +272,10 @@ async fn a_request_that_outlives_its_caller_makes_no_second_task() {
     for (means, method) in [(Means::Marked, Method::TaskAdd), (Means::Keyed, Method::Task3Add)] {
         let made = office.portal.made();
         let impatient = super::client(office.portal.url().as_str(), office.clock.clone(), 1, |settings| {
-            settings.request_timeout = Duration::from_millis(50);
+            settings.request_timeout = Duration::from_secs(1);
         });
         let key = key(&format!("2-0-{means:?}"), means);
-        office.portal.faults().next(method, Fault::Late(Duration::from_millis(300)), 1);
+        office.portal.faults().next(method, Fault::Late(Duration::from_secs(2)), 1);
         let error = impatient.add_task(&key, &sign()).await.expect_err("nobody waits so long");
         assert_eq!(error.verdict(), Verdict::LookFirst, "{error:?}");
         let early = impatient.find_by_key(&key, None).await.expect_err("it still runs");

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use borodach::bitrix24::{
-    Address, AddressError, AttachmentId, Content, Deed, Error, FileId, FolderId, GroupId, Kind, Look, Means,
-    PortalUserId, Priority, Proof, Refusal, Stage, StageId, Status, TaskChanges, TaskFilter, TaskId,
+    Address, AddressError, AttachmentId, Content, Deadline, Deed, Error, FileId, FolderId, GroupId, Kind,
+    Look, Means, PortalUserId, Priority, Proof, Refusal, Stage, StageId, Status, TaskChanges, TaskFilter,
+    TaskId,
 };
 use borodach::clock::Timestamp;
 use borodach::config::Limit;
@@ -316,7 +317,7 @@ async fn changes_say_only_what_changes() {
     portal.says(json!({ "result": { "task": row(5) } }));
     let changes = TaskChanges {
         title: Some("Новое".to_owned()),
-        deadline: Some(Some(NOON)),
+        deadline: Some(Deadline::At(NOON)),
         priority: Some(Priority::Low),
         ..TaskChanges::default()
     };
@@ -325,7 +326,8 @@ async fn changes_say_only_what_changes() {
         portal.last().text(),
         r#"{"taskId":5,"fields":{"TITLE":"Новое","DEADLINE":"2026-01-01T12:00:00+00:00","PRIORITY":0}}"#
     );
-    let changes = TaskChanges { deadline: Some(None), group: Some(GroupId(3)), ..TaskChanges::default() };
+    let changes =
+        TaskChanges { deadline: Some(Deadline::Never), group: Some(GroupId(3)), ..TaskChanges::default() };
     portal.client().update_task(TaskId(5), &changes).await.unwrap();
     assert_eq!(portal.last().text(), r#"{"taskId":5,"fields":{"DEADLINE":"","GROUP_ID":3}}"#);
 }

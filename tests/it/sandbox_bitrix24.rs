@@ -166,7 +166,10 @@ async fn a_scope_that_is_not_ticked_is_missed_with_either_status() {
         });
         desk.refused(method, json!({}), status, "insufficient_scope").await;
     }
-    desk.portal.change(|conduct| conduct.scopes.retain(|scope| *scope == Scope::UserBrief));
+    desk.portal.change(|conduct| {
+        conduct.scopes.retain(|scope| *scope == Scope::UserBrief);
+        conduct.scope_status = 403;
+    });
     assert_eq!(desk.ok("scope", json!({})).await, json!(["user_brief"]));
     let (status, body) = desk.call3("tasks.task.get", json!({"id": 1})).await;
     let code = "BITRIX_REST_V3_EXCEPTION_INSUFFICIENTSCOPEEXCEPTION";

@@ -61,7 +61,7 @@ impl Params {
     /// Named values, as in a command of a batch of REST 3.0.
     pub fn of_json(value: &Value) -> Params {
         let values = value.as_object().map(|all| all.clone().into_iter().collect()).unwrap_or_default();
-        Params { values, ..Params::default() }
+        Params { values, body: value.to_string().into(), ..Params::default() }
     }
 
     pub fn get(&self, name: &str) -> Option<&Value> {

@@ -80,6 +80,7 @@ impl Bitrix24 {
             return Err(Refusal::core("Не указан исполнитель"));
         }
         check_required(&task, conduct)?;
+        check_files(office, fields)?;
         let wanted = fields.get("STAGE_ID").and_then(int).filter(|_| conduct.takes_stage_in_add);
         if let Some(stage) = stage.or(wanted) {
             task.stage =
@@ -89,7 +90,7 @@ impl Bitrix24 {
         task.chat = task.id + 20_000;
         let id = task.id;
         office.tasks.insert(id, task);
-        attach_files(office, id, fields, caller)?;
+        attach_files(office, id, fields, caller);
         office.say(id, 0, "Задача создана", *now);
         Ok(id)
     }
@@ -124,13 +125,14 @@ impl Bitrix24 {
             return Err(Refusal::core("Не указано название задачи"));
         }
         check_required(&task, &caller.conduct)?;
+        check_files(&office, &fields)?;
         if let Some(stage) = fields.get("STAGE_ID").and_then(int) {
             let own = office.stages.get(&stage).filter(|stage| stage.group == task.group);
             task.stage = own.map_or(task.stage, |stage| stage.id);
         }
         (task.changed_at, task.changed_by) = (caller.now, caller.user);
         office.tasks.insert(id, task);
-        attach_files(&mut office, id, &fields, caller)?;
+        attach_files(&mut office, id, &fields, caller);
         let answer = caller.pen(&office).whole(&office.tasks[&id], &Select::Usual);
         drop(office);
         self.happened(Happened::TaskChanged(id));
@@ -360,27 +362,28 @@ fn check_required(task: &Task, conduct: &Conduct) -> Result<(), Refusal> {
     missing.map_or(Ok(()), |(name, _)| Err(Refusal::core(&format!("Не заполнено обязательное поле {name}"))))
 }
 
+/// Whether every file of the disk that is named is there: asked before anything is done.
+fn check_files(office: &Office, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    let wanted = fields.get("UF_TASK_WEBDAV_FILES").map(list).unwrap_or_default();
+    let is_there = |file: &str| file.parse().is_ok_and(|file| office.find_file(file).is_some());
+    let are_there = wanted.iter().map(text).all(|id| id.strip_prefix('n').is_none_or(is_there));
+    are_there.then_some(()).ok_or_else(|| Refusal::core("Файл не найден"))
+}
+
 /// `UF_TASK_WEBDAV_FILES` replaces the whole set: `n6687` is a file of the disk, a bare number one that is attached.
-fn attach_files(
-    office: &mut Office,
-    task: i64,
-    fields: &Map<String, Value>,
-    caller: &Caller,
-) -> Result<(), Refusal> {
-    let Some(wanted) = fields.get("UF_TASK_WEBDAV_FILES") else { return Ok(()) };
+fn attach_files(office: &mut Office, task: i64, fields: &Map<String, Value>, caller: &Caller) {
+    let Some(wanted) = fields.get("UF_TASK_WEBDAV_FILES") else { return };
     let wanted: Vec<String> = list(wanted).iter().map(text).collect();
     let kept: Vec<i64> = wanted.iter().filter_map(|id| id.parse().ok()).collect();
     if let Some(task) = office.tasks.get_mut(&task) {
         task.attachments.retain(|attachment| kept.contains(attachment));
     }
-    for file in wanted.iter().filter_map(|id| id.strip_prefix('n')) {
-        let attached = file.parse().ok().and_then(|file| office.attach(task, file, caller.user, caller.now));
-        attached.ok_or_else(|| Refusal::core("Файл не найден"))?;
+    for file in wanted.iter().filter_map(|id| id.strip_prefix('n')?.parse().ok()) {
+        office.attach(task, file, caller.user, caller.now);
     }
-    Ok(())
 }
 
-/// `{C2794DA9-…}`, whatever the caller wished.
+/// `{c2794da9-…}`, whatever the caller wished.
 fn guid() -> String {
     let mut dice = rand::rng();
     let mut part =

@@ -166,8 +166,8 @@ impl Pen<'_> {
     }
 
     fn put_custom(&self, task: &Task, names: &[String], json: &mut Map<String, Value>) {
-        let named = task.custom.iter().filter(|(name, _)| names.iter().any(|asked| asked == *name));
-        named.for_each(|(name, value)| drop(json.insert(camel(name), value.clone())));
+        let asked = task.custom.iter().filter(|(own, _)| names.contains(own));
+        asked.for_each(|(own, value)| drop(json.insert(camel(own), value.clone())));
     }
 
     fn group(&self, task: &Task) -> Value {

@@ -118,7 +118,9 @@ impl Params {
 
     /// A change of every text inside, for references in a batch.
     pub fn map_texts(&mut self, change: &impl Fn(&str) -> Option<Value>) {
-        self.values.iter_mut().for_each(|(_, value)| map_texts(value, change));
+        for (_, value) in &mut self.values {
+            map_texts(value, change);
+        }
     }
 
     /// An array binds by index, an object by name; what is no JSON is no parameters at all.
@@ -222,7 +224,9 @@ fn nest(form: Vec<(String, String)>) -> Vec<(String, Value)> {
         });
         plant(&mut all[at].1, &path, value);
     }
-    all.iter_mut().for_each(|(_, value)| tidy(value));
+    for (_, value) in &mut all {
+        tidy(value);
+    }
     all
 }
 

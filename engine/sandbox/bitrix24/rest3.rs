@@ -10,7 +10,7 @@ use super::filter::written;
 use super::office::{Office, Status, Task};
 use super::params::{Params, text};
 use super::refusal::Refusal;
-use super::tasks::put_on;
+use super::tasks::{make_task, put_on};
 use super::{Bitrix24, lock};
 
 /// A field here, the same field in the second generation, and whether it is an id.
@@ -53,7 +53,7 @@ impl Bitrix24 {
         }
         let (fields, stage) = translated(&given)?;
         let mut office = lock(&self.0.office);
-        let task = self.make_task(&mut office, caller, &fields, stage).map_err(third)?;
+        let task = make_task(&mut office, caller, &fields, stage).map_err(|refusal| third(&refusal))?;
         let item = item(&office.tasks[&task], caller, None);
         drop(office);
         self.happened(Happened::TaskAdded(task));
@@ -88,7 +88,7 @@ impl Bitrix24 {
         drop(office);
         let old = Params::of_json(&json!({"taskId": id, "fields": fields}));
         if !fields.is_empty() {
-            self.task_update(caller, &old).map_err(third)?;
+            self.task_update(caller, &old).map_err(|refusal| third(&refusal))?;
         }
         if let Some(stage) = stage {
             put_on(&mut lock(&self.0.office), id, stage, caller.user, caller.now);
@@ -209,7 +209,7 @@ fn word(name: &str, value: &Value) -> Option<Value> {
 }
 
 /// The refusals of the modules below in the words of this generation.
-fn third(refusal: Refusal) -> Refusal {
+fn third(refusal: &Refusal) -> Refusal {
     let text = refusal.text.trim_end_matches("<br>");
     Refusal::field("DTO", "fields", text)
 }

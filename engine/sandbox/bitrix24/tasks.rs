@@ -24,75 +24,11 @@ impl Bitrix24 {
     pub(super) fn task_add(&self, caller: &Caller, params: &Params) -> Outcome {
         let fields = required_fields(params)?;
         let mut office = lock(&self.0.office);
-        let task = self.make_task(&mut office, caller, &fields, None)?;
+        let task = make_task(&mut office, caller, &fields, None)?;
         let answer = caller.pen(&office).whole(&office.tasks[&task], &Select::Usual);
         drop(office);
         self.happened(Happened::TaskAdded(task));
         Ok(Answer::of(json!({"task": answer})))
-    }
-
-    /// Makes a task of upper-case fields; REST 3.0 gives the column itself.
-    pub(super) fn make_task(
-        &self,
-        office: &mut Office,
-        caller: &Caller,
-        fields: &Map<String, Value>,
-        stage: Option<i64>,
-    ) -> Result<i64, Refusal> {
-        let Caller { user, now, conduct, .. } = caller;
-        let mut task = Task {
-            id: 0,
-            title: String::new(),
-            description: String::new(),
-            group: 0,
-            stage: 0,
-            status: Status::Pending,
-            responsible: 0,
-            creator: *user,
-            accomplices: Vec::new(),
-            auditors: Vec::new(),
-            priority: 1,
-            deadline: None,
-            start_plan: None,
-            end_plan: None,
-            tags: Vec::new(),
-            xml_id: None,
-            guid: guid(),
-            crm: Vec::new(),
-            custom: BTreeMap::new(),
-            attachments: Vec::new(),
-            parent: 0,
-            is_controlled: false,
-            chat: 0,
-            created_at: *now,
-            changed_at: *now,
-            changed_by: *user,
-            status_changed_at: *now,
-            status_changed_by: *user,
-            started_at: None,
-            closed_at: None,
-        };
-        apply(&mut task, office, caller, fields)?;
-        if task.title.is_empty() {
-            return Err(Refusal::core("Не указано название задачи"));
-        }
-        if task.responsible == 0 {
-            return Err(Refusal::core("Не указан исполнитель"));
-        }
-        check_required(&task, conduct)?;
-        check_files(office, fields)?;
-        let wanted = fields.get("STAGE_ID").and_then(int).filter(|_| conduct.takes_stage_in_add);
-        if let Some(stage) = stage.or(wanted) {
-            task.stage =
-                office.stages.get(&stage).filter(|stage| stage.group == task.group).map_or(0, |s| s.id);
-        }
-        task.id = office.next_task();
-        task.chat = task.id + 20_000;
-        let id = task.id;
-        office.tasks.insert(id, task);
-        attach_files(office, id, fields, caller);
-        office.say(id, 0, "Задача создана", *now);
-        Ok(id)
     }
 
     pub(super) fn task_get(&self, caller: &Caller, params: &Params) -> Outcome {
@@ -219,6 +155,68 @@ impl Caller {
     }
 }
 
+/// Makes a task of upper-case fields; REST 3.0 gives the column itself.
+pub(super) fn make_task(
+    office: &mut Office,
+    caller: &Caller,
+    fields: &Map<String, Value>,
+    stage: Option<i64>,
+) -> Result<i64, Refusal> {
+    let Caller { user, now, conduct, .. } = caller;
+    let mut task = Task {
+        id: 0,
+        title: String::new(),
+        description: String::new(),
+        group: 0,
+        stage: 0,
+        status: Status::Pending,
+        responsible: 0,
+        creator: *user,
+        accomplices: Vec::new(),
+        auditors: Vec::new(),
+        priority: 1,
+        deadline: None,
+        start_plan: None,
+        end_plan: None,
+        tags: Vec::new(),
+        xml_id: None,
+        guid: guid(),
+        crm: Vec::new(),
+        custom: BTreeMap::new(),
+        attachments: Vec::new(),
+        parent: 0,
+        is_controlled: false,
+        chat: 0,
+        created_at: *now,
+        changed_at: *now,
+        changed_by: *user,
+        status_changed_at: *now,
+        status_changed_by: *user,
+        started_at: None,
+        closed_at: None,
+    };
+    apply(&mut task, office, caller, fields)?;
+    if task.title.is_empty() {
+        return Err(Refusal::core("Не указано название задачи"));
+    }
+    if task.responsible == 0 {
+        return Err(Refusal::core("Не указан исполнитель"));
+    }
+    check_required(&task, conduct)?;
+    check_files(office, fields)?;
+    let wanted = fields.get("STAGE_ID").and_then(int).filter(|_| conduct.takes_stage_in_add);
+    if let Some(stage) = stage.or(wanted) {
+        task.stage = office.stages.get(&stage).filter(|stage| stage.group == task.group).map_or(0, |s| s.id);
+    }
+    task.id = office.next_task();
+    task.chat = task.id + 20_000;
+    let id = task.id;
+    office.tasks.insert(id, task);
+    attach_files(office, id, fields, caller);
+    office.say(id, 0, "Задача создана", *now);
+    Ok(id)
+}
+
 /// Moves a card. The status stays: a column is a column.
 pub(super) fn put_on(office: &mut Office, task: i64, stage: i64, by: i64, now: Timestamp) {
     if let Some(task) = office.tasks.get_mut(&task) {
@@ -231,9 +229,10 @@ fn next_status(method: Method, task: &Task) -> Option<Status> {
     match (method, task.status) {
         (Method::TaskComplete, Pending | InProgress | Deferred) if task.is_controlled => Some(AwaitsControl),
         (Method::TaskComplete, Pending | InProgress | Deferred | AwaitsControl) => Some(Completed),
-        (Method::TaskRenew, Completed | Deferred | AwaitsControl) => Some(Pending),
         (Method::TaskStart, Pending | Deferred) => Some(InProgress),
-        (Method::TaskPause, InProgress) => Some(Pending),
+        (Method::TaskRenew, Completed | Deferred | AwaitsControl) | (Method::TaskPause, InProgress) => {
+            Some(Pending)
+        }
         (Method::TaskDefer, Pending | InProgress) => Some(Deferred),
         _ => None,
     }
@@ -269,7 +268,6 @@ fn apply(
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "it is a table: a line a field")]
 fn apply_one(
     task: &mut Task,
     office: &Office,

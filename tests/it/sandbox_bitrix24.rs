@@ -266,13 +266,13 @@ async fn the_page_sees_the_board_works_on_it_and_turns_switches() {
         post("conduct", json!({"rest3": "absent", "filters_by_xml_id": false, "lost": 1.0})).await.0,
         200
     );
-    let state = get("state").await;
-    let columns = state["groups"][0]["stages"].as_array().expect("columns");
+    let shown = get("state").await;
+    let columns = shown["groups"][0]["stages"].as_array().expect("columns");
     let titles: Vec<&str> = columns.iter().filter_map(|column| column["title"].as_str()).collect();
     assert_eq!(titles, ["Новая", "Выполняется", "На проверке", "Завершена", "Отменена"]);
     assert_eq!(columns[1]["cards"][0]["id"], task);
-    assert_eq!(state["faults"], json!([{"method": "tasks.task.add", "kind": "503", "chance": 0.5}]));
-    assert_eq!((&state["conduct"]["rest3"], &state["conduct"]["lost"]), (&json!("absent"), &json!(1.0)));
+    assert_eq!(shown["faults"], json!([{"method": "tasks.task.add", "kind": "503", "chance": 0.5}]));
+    assert_eq!((&shown["conduct"]["rest3"], &shown["conduct"]["lost"]), (&json!("absent"), &json!(1.0)));
     assert_eq!(
         (desk.portal.conduct().rest3, desk.portal.conduct().filters_by_xml_id),
         (Rest3::Absent, false)

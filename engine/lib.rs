@@ -4,6 +4,7 @@
 //! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
 
 pub mod bot;
+pub mod chart;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 
+mod chart;
 mod check;
 mod config;
 mod crash;

@@ -6,6 +6,7 @@
 pub mod bitrix24;
 pub mod bot;
 pub mod cache;
+pub mod chart;
 pub mod cli;
 pub mod clock;
 pub mod config;

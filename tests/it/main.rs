@@ -4,6 +4,7 @@ use std::sync::Once;
 
 mod bitrix24;
 mod cache;
+mod chart;
 mod check;
 mod config;
 mod crash;

@@ -44,7 +44,7 @@ pub fn spoil(bitrix24: &Bitrix24, share: f64) {
     let mut left = 1.0;
     for (kind, weight) in WEIGHTS {
         let chance = share * weight;
-        bitrix24.faults().add(Rule { method: None, kind, often: Often::Chance(chance / left) });
+        bitrix24.faults().add(Rule { endpoint: None, kind, often: Often::Chance(chance / left) });
         left -= chance;
     }
 }

@@ -123,7 +123,7 @@ impl Bitrix24 {
             Method::CommentAdd => self.comment_add(caller, params),
             Method::CommentList => self.comment_list(caller, params),
             Method::MessagesGet => self.messages_get(caller, params),
-            Method::StorageList => self.storage_list(params),
+            Method::StorageList => Ok(self.storage_list(params)),
             Method::FolderChildren => self.folder_children(caller, params),
             Method::StorageUpload => self.storage_upload(caller, params),
             Method::FolderUpload => self.folder_upload(caller, params),

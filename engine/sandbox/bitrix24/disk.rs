@@ -1,6 +1,7 @@
 //! Disks: storages, uploads in one step and in two, files at tasks.
 
 use axum::body::Bytes;
+use chrono::FixedOffset;
 use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Caller, Outcome, PAGE, Page};
@@ -13,15 +14,10 @@ use super::{Bitrix24, lock};
 
 impl Bitrix24 {
     pub(super) fn storage_list(&self, params: &Params) -> Answer {
-        let filter = params.map("filter");
-        let filter: Vec<Condition> =
-            filter.iter().map(|(key, wanted)| Condition::parse(key, wanted)).collect();
+        let filter = conditions(params);
         let zone = self.conduct().zone;
         let office = lock(&self.0.office);
-        let is_found = |storage: &&Storage| {
-            let mut fields = filter.iter().filter_map(|one| Some((one, storage_field(storage, &one.name)?)));
-            fields.all(|(condition, field)| condition.holds(&field, zone))
-        };
+        let is_found = |storage: &&Storage| fits(&filter, |name| storage_field(storage, name), zone);
         let found: Vec<&Storage> = office.storages.values().filter(is_found).collect();
         let page = Page::of(params, found.len());
         let rows = found.iter().skip(page.from).take(PAGE).map(|storage| storage_json(storage));
@@ -31,17 +27,12 @@ impl Bitrix24 {
     /// What is right in a folder; sizes are not told here.
     pub(super) fn folder_children(&self, caller: &Caller, params: &Params) -> Outcome {
         let folder = params.int("id").ok_or_else(|| argument("id"))?;
-        let filter = params.map("filter");
+        let filter = conditions(params);
         let zone = caller.conduct.zone;
         let office = lock(&self.0.office);
         let is_there = office.storages.values().any(|storage| storage.root == folder);
         is_there.then_some(()).ok_or_else(not_found)?;
-        let is_found = |file: &&File| {
-            filter.iter().all(|(key, wanted)| {
-                let key = Key::parse(key);
-                file_field(file, key.name).is_none_or(|field| holds(key, &field, wanted, zone))
-            })
-        };
+        let is_found = |file: &&File| fits(&filter, |name| file_field(file, name), zone);
         let here = office.files.values().filter(|file| file.folder == folder);
         let found: Vec<&File> = here.filter(is_found).collect();
         let page = Page::of(params, found.len());
@@ -219,6 +210,15 @@ fn numbered(name: &str, number: u32) -> String {
     }
 }
 
+fn conditions(params: &Params) -> Vec<Condition> {
+    params.map("filter").iter().map(|(key, wanted)| Condition::parse(key, wanted)).collect()
+}
+
+/// Whether a row is what is asked for; a key that it does not have is ignored.
+fn fits<'a>(filter: &[Condition], field: impl Fn(&str) -> Option<Field<'a>>, zone: FixedOffset) -> bool {
+    filter.iter().all(|one| field(&one.name).is_none_or(|field| one.holds(&field, zone)))
+}
+
 fn storage_field<'a>(storage: &'a Storage, name: &str) -> Option<Field<'a>> {
     Some(match name {
         "ID" => Field::Number(storage.id),
@@ -230,10 +230,10 @@ fn storage_field<'a>(storage: &'a Storage, name: &str) -> Option<Field<'a>> {
     })
 }
 
-fn file_field(file: &File, name: &str) -> Option<Field> {
+fn file_field<'a>(file: &'a File, name: &str) -> Option<Field<'a>> {
     Some(match name {
         "ID" => Field::Number(file.id),
-        "NAME" => Field::Text(file.name.clone()),
+        "NAME" => Field::Text(file.name.as_str().into()),
         "CREATED_BY" => Field::Number(file.by),
         _ => return None,
     })

@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 use crate::desk::Desk;
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
+/// The clock shows nothing shorter.
+const MOMENT: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
@@ -93,10 +95,10 @@ async fn each_answer_is_fresh_for_its_own_span() {
         let kept = Kept::new();
         let query = pick(kept.cache.queries());
         kept.ask_as(query).await;
-        kept.clock.turn(span - Duration::from_millis(1));
+        kept.clock.turn(span.saturating_sub(MOMENT));
         kept.ask_as(query).await;
         let before = kept.asked();
-        kept.clock.turn(Duration::from_millis(1));
+        kept.clock.turn(MOMENT);
         kept.ask_as(query).await;
         check((before, kept.asked()), query);
     }
@@ -162,9 +164,9 @@ async fn a_service_that_is_away_leaves_the_last_answer_with_its_age_for_a_day() 
     assert_eq!(kept.ask_in_vain().await, Ok(fresh(1, START)), "nobody had to ask");
     kept.clock.turn(15 * MINUTE);
     assert_eq!(kept.ask_in_vain().await, Ok(stale(1, START)));
-    kept.clock.turn(DAY - Duration::from_millis(1));
+    kept.clock.turn(DAY.saturating_sub(MOMENT));
     assert_eq!(kept.ask_in_vain().await, Ok(stale(1, START)));
-    kept.clock.turn(Duration::from_millis(1));
+    kept.clock.turn(MOMENT);
     assert_eq!(kept.ask_in_vain().await, Err("away"));
     assert_eq!(kept.ask().await.value, kept.asked(), "it is back");
 }
@@ -180,7 +182,7 @@ async fn without_a_last_answer_everybody_hears_the_error() {
 #[tokio::test]
 async fn an_answer_of_another_version_or_shape_is_not_found() {
     let kept = Kept::new();
-    let Ok(_) = kept.cache.get(kept.salons(), "all", async { Ok::<_, Infallible>("words") }).await;
+    let Ok(_) = kept.cache.get(kept.salons(), "all", async { Ok::<_, Infallible>("words".to_owned()) }).await;
     assert_eq!(kept.ask().await.value, 1, "words are no number");
     let next = Query { version: kept.salons().version + 1, ..kept.salons().clone() };
     assert_eq!(kept.ask_as(&next).await.value, 2);
@@ -243,7 +245,7 @@ async fn a_forgotten_answer_is_asked_for_again() {
 async fn what_is_forgotten_while_it_is_loaded_is_not_kept() {
     let kept = Kept::new();
     let load = async {
-        kept.clock.turn(Duration::from_millis(1));
+        kept.clock.turn(MOMENT);
         kept.cache.forget(kept.salons(), "all").await;
         Ok::<_, Infallible>(0)
     };
@@ -254,6 +256,7 @@ async fn what_is_forgotten_while_it_is_loaded_is_not_kept() {
 #[tokio::test]
 async fn the_metrics_tell_hits_from_loads() {
     let desk = Desk::start().await;
+    desk.health().await; // From now on somebody counts.
     let kept = Kept::new();
     let query = Query { name: "of_the_metrics", ..kept.salons().clone() };
     for _ in 0..3 {

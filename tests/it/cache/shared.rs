@@ -96,8 +96,8 @@ async fn what_one_instance_has_asked_the_others_know() {
     assert_eq!(second.ask().await, fresh(1, START));
     assert_eq!(second.asked(), 0);
     second.cache.forget(second.salons(), "all").await;
-    first.clock.turn(Duration::from_millis(1));
-    assert_eq!(first.ask().await, fresh(2, START + Duration::from_millis(1)), "what one forgets, all forget");
+    first.clock.turn(MOMENT);
+    assert_eq!(first.ask().await, fresh(2, START + MOMENT), "what one forgets, all forget");
     assert_eq!(second.ask().await.value, 2, "the later of two copies counts");
     assert_eq!(second.asked(), 0);
     assert_eq!(first.cache.report()["status"], "ok");

@@ -10,7 +10,9 @@ use super::talk::{Talk, Writing, step_no};
 use super::turn::{Stand, Turn};
 use super::words;
 use crate::clock::Timestamp;
-use crate::script::host::{Action, Args, CallError, Done, HostFn, Intent, Kind, Look, Outside, Write, Written};
+use crate::script::host::{
+    Action, Args, CallError, Done, HostFn, Intent, Kind, Look, Outside, Write, Written,
+};
 use crate::script::{Step, thrown};
 use crate::store::doubt::{self, Decision};
 use crate::store::{self, Json, Local, change::Change, timer};
@@ -48,7 +50,10 @@ impl Turn<'_> {
         args: &Args,
     ) -> Result<Stand, store::Error> {
         let Some(call) = Call::of(function, args) else {
-            self.park(talk, &format!("{}: {} is declared without what it needs outside", step.site, step.name));
+            self.park(
+                talk,
+                &format!("{}: {} is declared without what it needs outside", step.site, step.name),
+            );
             return Ok(Stand::Parked);
         };
         match &talk.intent {
@@ -207,7 +212,8 @@ impl Turn<'_> {
 
     /// When the service cannot be at work any more on what was sent last.
     fn settled_at(&self, talk: &Talk, call: &Call<'_>) -> Timestamp {
-        let sent_at = talk.detail.writing.as_ref().map_or_else(|| self.host.clock.now(), |writing| writing.sent_at);
+        let sent_at =
+            talk.detail.writing.as_ref().map_or_else(|| self.host.clock.now(), |writing| writing.sent_at);
         sent_at + call.outside.timeout + self.host.settings.doubt_settles
     }
 

@@ -47,8 +47,10 @@ async fn ask(turn: &Turn<'_>, client: &Client, is_comment: bool, id: task::TaskI
     if is_comment {
         // Our own comments are those of the webhook's owner: they are not news.
         let comments = client.comments(TaskId(id.0)).await.inspect_err(unlucky).ok()?;
-        let others: Vec<_> =
-            comments.iter().filter(|comment| comment.author.is_some_and(|author| author != client.owner())).collect();
+        let others: Vec<_> = comments
+            .iter()
+            .filter(|comment| comment.author.is_some_and(|author| author != client.owner()))
+            .collect();
         seen.comments = i64::try_from(others.len()).ok();
         seen.words = others.last().map(|comment| comment.text.clone());
     }

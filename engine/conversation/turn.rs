@@ -11,10 +11,10 @@ use super::talk::{Awaiting, Failure, Talk, step_no};
 use super::{Advanced, Deadline, Effect, HandOn, Host, words};
 use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, Right, partner_card};
 use crate::script::{Access, End, Pending, Site, Step, Work, fits, run_apart, thrown};
+use crate::store::change::Change;
 use crate::store::conversation::Status;
 use crate::store::journal::StepNo;
 use crate::store::partner::Partner;
-use crate::store::change::Change;
 use crate::store::{self, Json, Lease, Local, inbox, outbox, timer};
 use crate::telegram::{ChatId, Content, Keyboard, Outgoing, Person, Target, UserId, html};
 
@@ -201,7 +201,8 @@ impl<'a> Turn<'a> {
             if let Some(intent) = &talk.intent
                 && !matches!(&ran.end, End::Pending(pending) if pending.name == intent.name)
             {
-                let report = format!("{}: the script does not take the road to {} any more", intent.site, intent.name);
+                let report =
+                    format!("{}: the script does not take the road to {} any more", intent.site, intent.name);
                 self.park(talk, &report);
                 return Ok(Next::Settled);
             }
@@ -401,11 +402,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Why the caller may not call the function, if so.
-    async fn refusal(
-        &self,
-        function: &HostFn,
-        caller: &Caller,
-    ) -> Result<Option<CallError>, store::Error> {
+    async fn refusal(&self, function: &HostFn, caller: &Caller) -> Result<Option<CallError>, store::Error> {
         let words = match function.right {
             Right::Everybody => return Ok(None),
             _ if caller.is_staff => return Ok(None),

@@ -31,7 +31,11 @@ pub fn definitions() -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for function in own() {
         let file = files.entry(format!("{}.d.rhai", function.module)).or_insert_with(|| {
-            if function.module == "chat" { "module static;\n".to_owned() } else { format!("module {};\n", function.module) }
+            if function.module == "chat" {
+                "module static;\n".to_owned()
+            } else {
+                format!("module {};\n", function.module)
+            }
         });
         let mut params: Vec<String> =
             function.params.iter().map(|param| format!("{}: {}", ascii(param), kind(param.shape))).collect();
@@ -46,7 +50,8 @@ pub fn definitions() -> BTreeMap<String, String> {
                 params.push("options: map".to_owned());
             }
             let (name, params) = (function.name, params.join(", "));
-            write!(file, "\n/// {}\nfn {name}({params}) -> ?;\n", function.help).expect("a string takes any text");
+            write!(file, "\n/// {}\nfn {name}({params}) -> ?;\n", function.help)
+                .expect("a string takes any text");
         }
     }
     files
@@ -96,7 +101,8 @@ fn table(head: &str, params: &[Param]) -> String {
     let mut table = format!("| {head} | Что это | Смысл |\n|---|---|---|");
     for param in params {
         let help = param.help.replace('|', "\\|");
-        write!(table, "\n| `{}` | {} | {help} |", param.name, param.shape.words()).expect("a string takes any text");
+        write!(table, "\n| `{}` | {} | {help} |", param.name, param.shape.words())
+            .expect("a string takes any text");
     }
     table
 }
@@ -114,7 +120,9 @@ fn class(action: &Action) -> &'static str {
         Action::CheckedWrite { .. } => {
             "запись наружу с нашей меткой: при сомнении бот сначала смотрит, есть ли она там, и только потом повторяет"
         }
-        Action::Once(_) => "запись наружу, которую нельзя ни проверить, ни повторить: при сомнении решает офис",
+        Action::Once(_) => {
+            "запись наружу, которую нельзя ни проверить, ни повторить: при сомнении решает офис"
+        }
     }
 }
 

@@ -238,7 +238,11 @@ fn news(before: &Task, seen: &Seen, comments: i64) -> Vec<inbox::New> {
     }
     let known = before.seen.comments.unwrap_or(0);
     if comments > known {
-        tell("task.commented", comments.to_string(), json!({ "count": comments - known, "text": seen.words }));
+        tell(
+            "task.commented",
+            comments.to_string(),
+            json!({ "count": comments - known, "text": seen.words }),
+        );
     }
     news
 }

@@ -59,8 +59,7 @@ impl Service {
         OFFERED.call_once(|| add(functions()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let service =
-            Service(Arc::new(Inner { url, state: Mutex::default(), gate: Semaphore::new(0) }));
+        let service = Service(Arc::new(Inner { url, state: Mutex::default(), gate: Semaphore::new(0) }));
         let router = Router::new()
             .route("/write", post(write))
             .route("/look", get(look))

@@ -42,7 +42,8 @@ const CALM: &str = "пока неясно, дошло ли всё";
 #[tokio::test]
 async fn what_was_said_before_a_slow_read_is_heard_before_it() {
     let service = Service::start().await;
-    let body = format!("chat.say(\"Секунду…\"); chat.say(`Ответ ${{trial::read(\"{}\").value}}`);", service.url());
+    let body =
+        format!("chat.say(\"Секунду…\"); chat.say(`Ответ ${{trial::read(\"{}\").value}}`);", service.url());
     let mut desk = desk_with(&body, &service).await;
     desk.run().await;
     let anna = desk.talks(ANNA);
@@ -215,7 +216,10 @@ async fn whoever_begins_something_else_meanwhile_is_told_and_not_asked() {
     anna.writes("слова");
     desk.settled().await;
     assert_eq!(anna.count("Вы в меню."), 1);
-    let awaiting = desk.rows("select count(*) from conversation where status in ('awaiting', 'failed') and chat_id = $1", ANNA);
+    let awaiting = desk.rows(
+        "select count(*) from conversation where status in ('awaiting', 'failed') and chat_id = $1",
+        ANNA,
+    );
     assert_eq!(awaiting.await, [0]);
 }
 

@@ -8,7 +8,8 @@ use crate::conversation::Host;
 use crate::store::change::Change;
 use crate::store::doubt::{Decision, Doubt, DoubtId};
 
-const DOUBT: Param = Param { name: "вопрос", shape: Shape::Int, help: "номер из события write.in_doubt" };
+const DOUBT: Param =
+    Param { name: "вопрос", shape: Shape::Int, help: "номер из события write.in_doubt" };
 
 /// The declarations of the module.
 pub(super) fn functions() -> Vec<HostFn> {

@@ -14,12 +14,19 @@ use crate::store::task::{Task, TaskId};
 use crate::yclients::{CompanyId, Overall, Period, Salon};
 
 const SHOP: Param = Param { name: "барбершоп", shape: Shape::Int, help: "его id" };
-const FROM: Param = Param { name: "с", shape: Shape::Text, help: "первый день, ГГГГ-ММ-ДД" };
-const TO: Param = Param { name: "по", shape: Shape::Text, help: "последний день, ГГГГ-ММ-ДД" };
+const FROM: Param =
+    Param { name: "с", shape: Shape::Text, help: "первый день, ГГГГ-ММ-ДД" };
+const TO: Param =
+    Param { name: "по", shape: Shape::Text, help: "последний день, ГГГГ-ММ-ДД" };
 const QUERY: Param =
-    Param { name: "слова", shape: Shape::Text, help: "город, улица, торговый центр — в любом порядке" };
-const TASK: Param = Param { name: "задача", shape: Shape::Int, help: "её номер в Битрикс24" };
-const KEY: Param = Param { name: "ключ", shape: Shape::Text, help: "ключ записи, которая создала задачу" };
+    Param {
+        name: "слова", shape: Shape::Text, help: "город, улица, торговый центр — в любом порядке"
+    };
+const TASK: Param =
+    Param { name: "задача", shape: Shape::Int, help: "её номер в Битрикс24" };
+const KEY: Param = Param {
+    name: "ключ", shape: Shape::Text, help: "ключ записи, которая создала задачу"
+};
 
 /// The most barbershops a search brings.
 const FOUND: usize = 50;
@@ -52,9 +59,10 @@ pub(super) fn functions() -> Vec<HostFn> {
                 async move {
                     let kept = salons(host).await?;
                     let own = own(host, &caller).await?;
-                    let shown = kept.value.iter().filter(|salon| {
-                        caller.is_staff || own.iter().any(|own| own.id == salon.id.0)
-                    });
+                    let shown = kept
+                        .value
+                        .iter()
+                        .filter(|salon| caller.is_staff || own.iter().any(|own| own.id == salon.id.0));
                     Ok(kept.aged(json!({ "items": shown.map(card).collect::<Vec<_>>() })))
                 }
                 .boxed()
@@ -128,7 +136,10 @@ pub(super) fn functions() -> Vec<HostFn> {
             returns: "карта: id, label, city, address или ()",
             help: "Барбершоп сети по его id.",
             example: "let shop = shops::get(4564);\nif shop != () { chat.say(shop.label); }",
-            outside: asks(15, |args| json!({ "id": args.int(0), "label": "BORODACH", "city": null, "address": null })),
+            outside: asks(
+                15,
+                |args| json!({ "id": args.int(0), "label": "BORODACH", "city": null, "address": null }),
+            ),
             action: Action::Read(|host, _, args| {
                 async move {
                     let kept = salons(host).await?;

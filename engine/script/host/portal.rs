@@ -10,8 +10,8 @@ use super::{
     Action, Args, CallError, Caller, Done, HostFn, Intent, Kind, Look, Outside, Param, Right, Shape, Written,
 };
 use crate::bitrix24::{
-    self, Client, FileId, GroupId, Means, NewTask, PortalUserId, Priority, Stage, StageId, Status, TaskFilter,
-    WriteKey,
+    self, Client, FileId, GroupId, Means, NewTask, PortalUserId, Priority, Stage, StageId, Status,
+    TaskFilter, WriteKey,
 };
 use crate::clock::Timestamp;
 use crate::conversation::{Host, Kept};
@@ -19,18 +19,26 @@ use crate::store::change::Change;
 use crate::store::task::{self, By, Seen, TaskId};
 use crate::telegram::html;
 
-const TASK: Param = Param { name: "задача", shape: Shape::Int, help: "её номер в Битрикс24" };
-const WORDS: Param = Param { name: "текст", shape: Shape::Text, help: "слова комментария" };
+const TASK: Param =
+    Param { name: "задача", shape: Shape::Int, help: "её номер в Битрикс24" };
+const WORDS: Param =
+    Param { name: "текст", shape: Shape::Text, help: "слова комментария" };
 const STAGE: Param = Param { name: "стадия", shape: Shape::Int, help: "id из bitrix24::stages" };
 const DEPARTMENT: Param =
-    Param { name: "отдел", shape: Shape::Any, help: "name отдела или он сам из config::departments()" };
+    Param {
+        name: "отдел", shape: Shape::Any, help: "name отдела или он сам из config::departments()"
+    };
 const NEW: Param = Param {
     name: "задача",
     shape: Shape::Map,
     help: "department, text; можно title, shop (id), priority (\"high\", \"low\"), deadline (миллисекунды), explanation",
 };
-const FILE: Param = Param { name: "файл", shape: Shape::Map, help: "то, что вернул ask_files: file_id и name" };
-const PERSON: Param = Param { name: "кто", shape: Shape::Int, help: "id сотрудника на портале" };
+const FILE: Param =
+    Param {
+        name: "файл", shape: Shape::Map, help: "то, что вернул ask_files: file_id и name"
+    };
+const PERSON: Param =
+    Param { name: "кто", shape: Shape::Int, help: "id сотрудника на портале" };
 
 /// The longest title the portal keeps, in letters.
 const LONGEST_TITLE: usize = 250;
@@ -97,12 +105,19 @@ pub(super) fn functions() -> Vec<HostFn> {
             help: "Задача, какой она сейчас на портале; партнёр видит только свои.",
             example: "let task = bitrix24::task(3711);\nif task != () { chat.say(`${task.title}: ${task.stage}`); }",
             right: Right::Partner,
-            outside: asks("task", |args| json!({ "id": args.int(0), "title": "Задача", "status": "pending", "stage": "Новые" })),
+            outside: asks(
+                "task",
+                |args| json!({ "id": args.int(0), "title": "Задача", "status": "pending", "stage": "Новые" }),
+            ),
             action: Action::Read(|host, caller, args| {
                 async move {
-                    let Some(own) = own_task(host, &caller, args.int(0)).await? else { return Ok(Value::Null) };
+                    let Some(own) = own_task(host, &caller, args.int(0)).await? else {
+                        return Ok(Value::Null);
+                    };
                     let client = host.world().portal()?;
-                    let Some(found) = client.task(bitrix24::TaskId(own.id.0)).await? else { return Ok(Value::Null) };
+                    let Some(found) = client.task(bitrix24::TaskId(own.id.0)).await? else {
+                        return Ok(Value::Null);
+                    };
                     let stage = stage_title(host, found.group, found.stage).await;
                     Ok(card(&found, stage.as_deref(), Some(&own)))
                 }
@@ -131,10 +146,12 @@ pub(super) fn functions() -> Vec<HostFn> {
             right: Right::Partner,
             outside: Some(Outside {
                 fresh: Some(Duration::from_hours(1)),
-                ..calls("task", |_| json!({ "items": [
+                ..calls("task", |_| {
+                    json!({ "items": [
                     { "id": 1, "title": "Новые", "type": "NEW" }, { "id": 2, "title": "В работе", "type": "WORK" },
                     { "id": 3, "title": "Готово", "type": "FINISH" },
-                ], "loaded_at": null, "is_stale": false }))
+                ], "loaded_at": null, "is_stale": false })
+                })
             }),
             action: Action::Read(|host, _, args| {
                 async move {
@@ -161,11 +178,18 @@ pub(super) fn functions() -> Vec<HostFn> {
             action: Action::KeyedWrite(|host, caller, args, _| {
                 async move {
                     let own = needed(host, &caller, args.int(0)).await?;
-                    let (client, id, stage) = (host.world().portal()?, bitrix24::TaskId(own.id.0), StageId(args.int(1)));
+                    let (client, id, stage) =
+                        (host.world().portal()?, bitrix24::TaskId(own.id.0), StageId(args.int(1)));
                     client.move_task(id, stage).await?;
-                    let group = host.world().department(&own.department).ok().and_then(|known| known.group).map(GroupId);
+                    let group = host
+                        .world()
+                        .department(&own.department)
+                        .ok()
+                        .and_then(|known| known.group)
+                        .map(GroupId);
                     let title = stage_title(host, group, Some(stage)).await;
-                    let seen = Seen { stage_id: Some(stage.0), stage: title, changed_at: None, ..own.seen.clone() };
+                    let seen =
+                        Seen { stage_id: Some(stage.0), stage: title, changed_at: None, ..own.seen.clone() };
                     Ok(Written { value: json!(true), change: Some(seen_by(&caller, &own, seen)) })
                 }
                 .boxed()
@@ -248,9 +272,14 @@ pub(super) fn functions() -> Vec<HostFn> {
             help: "Кладёт присланный файл на Диск отдела и прикрепляет к своей задаче; файл идёт потоком, в памяти целиком не бывает.",
             example: "for file in chat.ask_files(\"Пришлите фото\") { bitrix24::attach_file(3711, file); }",
             right: Right::Partner,
-            outside: Some(Outside { timeout: Duration::from_mins(3), ..calls("disk", |_| json!({ "id": 1 })) }),
+            outside: Some(Outside {
+                timeout: Duration::from_mins(3),
+                ..calls("disk", |_| json!({ "id": 1 }))
+            }),
             // The file bears the write's own name, so one that is there already is found and not put twice.
-            action: Action::KeyedWrite(|host, caller, args, intent| attach(host, caller, args, intent).boxed()),
+            action: Action::KeyedWrite(|host, caller, args, intent| {
+                attach(host, caller, args, intent).boxed()
+            }),
             ..HostFn::PLAIN
         },
         HostFn {
@@ -261,7 +290,10 @@ pub(super) fn functions() -> Vec<HostFn> {
             help: "Сотрудник головного офиса.",
             example: "let user = bitrix24::user(42);\nif user != () { chat.say(user.name); }",
             right: Right::Partner,
-            outside: asks("user", |args| json!({ "id": args.int(0), "name": "Сотрудник", "position": null, "is_active": true })),
+            outside: asks(
+                "user",
+                |args| json!({ "id": args.int(0), "name": "Сотрудник", "position": null, "is_active": true }),
+            ),
             action: Action::Read(|host, _, args| {
                 async move {
                     let found = host.world().portal()?.user(PortalUserId(args.int(0))).await?;
@@ -297,7 +329,8 @@ async fn add_task(host: &Host, caller: Caller, args: Args, intent: Intent) -> Re
     let (Some(group), Some(responsible)) = (department.group, department.responsible) else {
         return Err(no_project(&department.name));
     };
-    let text = words(&asked["text"]).ok_or_else(|| CallError::Invalid("в задаче нет поля text".to_owned()))?;
+    let text =
+        words(&asked["text"]).ok_or_else(|| CallError::Invalid("в задаче нет поля text".to_owned()))?;
     let new = NewTask {
         title: title(asked),
         description: text,
@@ -388,11 +421,13 @@ async fn attach(host: &Host, caller: Caller, args: Args, intent: Intent) -> Resu
     let (world, file) = (host.world(), args.any(1));
     let (client, group) = (world.portal()?, world.department(&own.department)?.group);
     let group = group.ok_or_else(|| no_project(&own.department))?;
-    let file_id = file["file_id"].as_str().ok_or_else(|| CallError::Invalid("у файла нет поля file_id".to_owned()))?;
+    let file_id =
+        file["file_id"].as_str().ok_or_else(|| CallError::Invalid("у файла нет поля file_id".to_owned()))?;
     let telegram = world.telegram.as_ref().ok_or_else(|| CallError::not_configured("telegram"))?;
     let source = telegram.file(file_id).await?;
     let storage = client.storage(GroupId(group)).await?;
-    let folder = storage.ok_or_else(|| CallError::Invalid(format!("у отдела «{}» нет Диска", own.department)))?.folder;
+    let folder =
+        storage.ok_or_else(|| CallError::Invalid(format!("у отдела «{}» нет Диска", own.department)))?.folder;
     let name = format!("{} {}", intent.key, file["name"].as_str().unwrap_or("файл"));
     let open = || source.open();
     let content = bitrix24::Content::Stream { size_bytes: source.size_bytes, open: &open };
@@ -484,7 +519,9 @@ fn no_project(department: &str) -> CallError {
     CallError::Failed {
         kind: Kind::Unavailable,
         service: "bitrix24",
-        message: format!("у отдела «{department}» нет проекта: задайте BITRIX_GROUP_ID_{name} и BITRIX_RESPONSIBLE_{name}"),
+        message: format!(
+            "у отдела «{department}» нет проекта: задайте BITRIX_GROUP_ID_{name} и BITRIX_RESPONSIBLE_{name}"
+        ),
         retry_after: None,
     }
 }

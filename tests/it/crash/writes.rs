@@ -76,7 +76,9 @@ async fn one(base: &Base, function: &str, whim: Whim, point: CrashPoint) -> Told
     let (died, _) = tells(&desk, &[point], writes_once(&desk, &service)).await;
     assert_eq!(service.objects().len(), 1, "{}", desk.sandbox.transcript(ANNA));
     let (anna, office) = (desk.sandbox.transcript(ANNA), desk.sandbox.transcript(OFFICE));
-    Told { died, was_in_doubt: anna.contains("пока неясно"), was_asked: office.contains("неясно, дошло") }
+    Told {
+        died, was_in_doubt: anna.contains("пока неясно"), was_asked: office.contains("неясно, дошло")
+    }
 }
 
 /// Anna starts the talk; as often as the office is asked, Olga looks at the service and says what is so.

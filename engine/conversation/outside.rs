@@ -317,11 +317,15 @@ impl Turn<'_> {
     pub fn put_off(&mut self, talk: &mut Talk, why: &str) {
         let next = self.host.clock.now() + self.host.settings.doubt_settles;
         self.set_aside(talk, &format!("a write is in doubt: {why}"));
+        let mut is_news = true;
         if let Some(writing) = &mut talk.detail.writing {
             writing.waits += 1;
+            is_news = writing.waits == 1;
         }
         self.keep(talk);
-        self.calm(talk);
+        if is_news {
+            self.calm(talk);
+        }
         self.look_at(talk, next);
     }
 }

@@ -88,7 +88,9 @@ async fn concerned(
     deed: Option<&Deed>,
 ) -> Result<Option<Talk>, store::Error> {
     if let Some(id) = deed.and_then(Deed::conversation) {
-        return by_id(host, id).await;
+        // One that is over, or parked already, is not parked again.
+        let is_open = |talk: &Talk| talk.status == Status::Awaiting || talk.intent.is_some();
+        return Ok(by_id(host, id).await?.filter(is_open));
     }
     load(host, lease, entry.lane.chat(), deed.map_or(NOBODY, Deed::user)).await
 }
@@ -347,6 +349,10 @@ async fn tell(mut turn: Turn<'_>, event: Event) -> Result<Advanced, store::Error
     let live = turn.host.scripts.live();
     let Some(flow) = live.triggered(&Trigger::Event(event.event.clone()), standing) else {
         tracing::warn!(chat.id = chat.0, event.name = %event.event, "no flow tells of the event {}", event.event);
+        // The office must hear of this one: somebody waits for its word.
+        if event.event == "write.in_doubt" {
+            turn.say(&Outgoing::text(words::NOBODY_ASKS));
+        }
         return turn.commit().await;
     };
     let name = partner.as_ref().map_or_else(String::new, |partner| partner.profile.name.clone());

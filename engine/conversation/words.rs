@@ -81,6 +81,10 @@ pub(super) fn failure(number: i64) -> String {
     )
 }
 
+/// What the office hears when a write is in doubt and no flow asks about it.
+pub(super) const NOBODY_ASKS: &str = "⚠️ Неясно, дошла ли до места запись в чужой сервис, а спросить об этом некому: \
+     в flows/ нет разговора с on: [event(\"write.in_doubt\")]. Все такие записи видны на /health, in_doubt.";
+
 /// The calm sentence when nobody knows yet whether something was done.
 pub(super) fn in_doubt(number: i64) -> String {
     format!(

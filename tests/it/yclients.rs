@@ -283,6 +283,7 @@ async fn a_chain_that_is_not_there_is_an_error_and_never_another_chain() {
         assert_eq!(error, Error::NoSuchChain { chain: ChainId(5), seen });
     }
     assert_eq!(of_chain(&desk, None).salons().await, Err(Error::NoChain));
+    desk.sandbox.set_oddities(Oddities::default());
     let chains = desk.client.whoami().await.expect("chains");
     assert_eq!(
         chains.iter().map(|chain| (chain.id.0, chain.salons)).collect::<Vec<_>>(),
@@ -825,7 +826,25 @@ async fn an_impossible_answer_is_an_error_that_names_the_field() {
             other => panic!("{other}"),
         })
         .collect();
-    assert_snapshot!(lines.join("\n"));
+    assert_snapshot!(lines.join("\n"), @r#"
+    data.income_total_stats.current_sum: is no amount of money
+    data.income_total_stats.current_sum: is no amount of money
+    data.income_goods_stats.previous_sum: is no amount of money
+    data.income_average_stats: invalid length 0, expected struct MoneyWire with 4 elements
+    data.income_services_stats.change_percent: is no percent
+    data.fullness_stats.current_percent: is below zero
+    data.fullness_stats.current_percent: is no number
+    data.record_stats.current_canceled_count: is no count
+    data.record_stats.current_canceled_count: is no count
+    data.record_stats.current_total_count: is less than its parts together
+    data.record_stats.current_completed_percent: is no share from 0 to 100
+    data.client_stats.new_count: is more than all who came
+    data.client_stats.return_count: is too large a number
+    data.client_stats.return_percent: invalid type: map, expected text or a number
+    data: invalid type: string "…", expected struct Wire
+    data.record_stats: missing field `current_canceled_count`
+    data: missing field `client_stats`
+    "#);
 }
 
 #[tokio::test]

@@ -13,13 +13,15 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cache::Cache;
 use crate::clock::SharedClock;
-use crate::config::{self, Config, Mode, Watch};
+use crate::config::{self, Config, Environment, Mode, Watch};
 use crate::conversation::{self, Host, notice};
 use crate::http::{self, Policy, Service, Throttle};
 use crate::intake::{self, ALLOWED, Intake};
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
+use crate::redis::{self, Redis};
 use crate::scheduler;
 use crate::script::{self, Outcome, Refusal, Scripts, Trigger, watch};
 use crate::store::{self, Store, housekeeping::Retention, inbox};
@@ -54,6 +56,9 @@ pub enum StartError {
     /// The scripts.
     #[error(transparent)]
     Scripts(#[from] script::OpenError),
+    /// The address of Redis.
+    #[error(transparent)]
+    Redis(#[from] redis::NoAddress),
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] http::ClientError),
@@ -101,7 +106,9 @@ impl Bot {
         };
         let (outbox, reports) =
             Outbox::new(store.clone(), client.clone(), Arc::clone(&clock), &config.telegram);
-        let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, settings));
+        let redis = redis_settings(&config).map(|settings| Redis::connect(&settings)).transpose()?;
+        let cache = Cache::new(&config.cache, redis, Arc::clone(&clock));
+        let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, cache, settings));
         let lanes = Lanes::new(host, Arc::clone(&outbox));
         let clip = config.conversations.answer_clip.get().map_or(usize::MAX, config::Size::bytes);
         let secret = config.telegram.webhook_secret.clone();
@@ -252,6 +259,20 @@ fn commands(scripts: &Scripts) -> Vec<BotCommand> {
         }
     }
     commands
+}
+
+/// `None` without `REDIS_URL`. Instances of one environment share; those of another never see them.
+fn redis_settings(config: &Config) -> Option<redis::Settings> {
+    let url = config.redis_url.clone()?;
+    let environment = match config.environment {
+        Environment::Production => "production",
+        Environment::Development => "development",
+    };
+    Some(redis::Settings {
+        url,
+        prefix: format!("borodach:{environment}"),
+        timeout: config.cache.redis_timeout,
+    })
 }
 
 fn retention(config: &Config) -> Retention {

@@ -20,7 +20,7 @@ use crate::http::Mask;
 pub use env::Env;
 pub use findings::{Finding, Severity};
 pub use sections::{
-    Admin, Bitrix24, Bitrix24Limits, Breaker, Conversations, Database, DeliveryLimits, Department,
+    Admin, Bitrix24, Bitrix24Limits, Breaker, Cache, Conversations, Database, DeliveryLimits, Department,
     Environment, Http, Log, LogFormat, LogLevel, Mode, Retention, Retry, ScriptLimits, Scripts, Services,
     Shutdown, Spam, Telegram, Watch, Yclients, YclientsLimits,
 };
@@ -43,6 +43,9 @@ pub struct Config {
     /// Where the records are.
     #[serde(deserialize_with = "yaml::section")]
     pub database: Database,
+    /// How long answers of outside services are kept.
+    #[serde(deserialize_with = "yaml::section")]
+    pub cache: Cache,
     /// How scripts are watched and what they may use up.
     #[serde(deserialize_with = "yaml::section")]
     pub scripts: Scripts,
@@ -151,6 +154,7 @@ impl Default for Config {
             telegram: Telegram::default(),
             spam: Spam::default(),
             database: Database::default(),
+            cache: Cache::default(),
             scripts: Scripts::default(),
             conversations: Conversations::default(),
             services: Services::default(),

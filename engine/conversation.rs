@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 
+use crate::cache::Cache;
 use crate::clock::SharedClock;
 use crate::script::{Access, Scripts, Standing};
 use crate::store::partner::{Partner, Status};
@@ -30,6 +31,7 @@ pub struct Host {
     store: Store,
     scripts: Arc<Scripts>,
     clock: SharedClock,
+    cache: Cache,
     settings: Settings,
     memory: memory::Memory,
 }
@@ -81,8 +83,14 @@ pub enum Effect {
 
 impl Host {
     /// The parts that conversations work with.
-    pub fn new(store: Store, scripts: Arc<Scripts>, clock: SharedClock, settings: Settings) -> Host {
-        Host { store, scripts, clock, settings, memory: memory::Memory::default() }
+    pub fn new(
+        store: Store,
+        scripts: Arc<Scripts>,
+        clock: SharedClock,
+        cache: Cache,
+        settings: Settings,
+    ) -> Host {
+        Host { store, scripts, clock, cache, settings, memory: memory::Memory::default() }
     }
 
     /// The store.
@@ -98,6 +106,11 @@ impl Host {
     /// The clock.
     pub fn clock(&self) -> &SharedClock {
         &self.clock
+    }
+
+    /// The answers of outside services that are kept.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The office's chat.

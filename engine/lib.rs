@@ -4,6 +4,7 @@
 //! [`conversation`] whose words and rules are a [`script`], and leaves through the [`outbox`].
 
 pub mod bot;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod lanes;
 pub mod money;
 pub mod outbox;
 pub mod ratings;
+pub mod redis;
 pub mod reporting;
 pub mod sandbox;
 pub mod scheduler;

@@ -103,11 +103,11 @@ fn without_people(mask: &Mask, mut event: Event<'static>) -> Event<'static> {
     event.breadcrumbs.values.iter_mut().for_each(|crumb| crumb_without_people(mask, crumb));
     event.tags.values_mut().for_each(|text| *text = clean(mask, text));
     event.extra.values_mut().for_each(|value| clean_value(mask, value));
-    for context in event.contexts.values_mut() {
-        if let Context::Other(fields) = context {
-            fields.values_mut().for_each(|value| clean_value(mask, value));
-        }
-    }
+    let others = event.contexts.values_mut().filter_map(|context| match context {
+        Context::Other(fields) => Some(fields),
+        _ => None,
+    });
+    others.flat_map(|fields| fields.values_mut()).for_each(|value| clean_value(mask, value));
     event
 }
 

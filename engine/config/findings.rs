@@ -245,6 +245,11 @@ fn services(config: &Config, found: &mut Findings) {
         "REDIS_URL",
         "is neither `redis://…` nor `rediss://…`; correct it, or unset it to cache in the process",
     );
+    found.error(
+        scheme.is_some() && config.cache.redis_timeout.is_zero(),
+        "cache.redis_timeout",
+        "is zero, so Redis could never answer in time; 500ms is usual",
+    );
 }
 
 fn layer(services: &Services, turn_deadline: Limit<Duration>, found: &mut Findings) {

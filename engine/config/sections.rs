@@ -167,6 +167,43 @@ impl Default for Database {
     }
 }
 
+/// How long answers of outside services are kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// How long the rating of the network is fresh.
+    #[serde(with = "setting")]
+    pub rating: Duration,
+    /// How long the list of salons is fresh.
+    #[serde(with = "setting")]
+    pub salons: Duration,
+    /// How long the numbers of a partner's salons are fresh.
+    #[serde(with = "setting")]
+    pub statistics: Duration,
+    /// How long the stages of a department's project are fresh.
+    #[serde(with = "setting")]
+    pub stages: Duration,
+    /// How long after that an answer is still given, with its age, when the service cannot be asked.
+    #[serde(with = "setting")]
+    pub keep: Duration,
+    /// Deadline of one command to Redis.
+    #[serde(with = "setting")]
+    pub redis_timeout: Duration,
+}
+
+impl Default for Cache {
+    fn default() -> Cache {
+        Cache {
+            rating: Duration::from_hours(1),
+            salons: Duration::from_mins(15),
+            statistics: Duration::from_mins(5),
+            stages: Duration::from_hours(1),
+            keep: Duration::from_hours(24),
+            redis_timeout: Duration::from_millis(500),
+        }
+    }
+}
+
 /// How scripts are watched and what they may use up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

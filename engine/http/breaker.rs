@@ -51,9 +51,7 @@ const PROBE_TAKES: Duration = Duration::from_secs(2);
 impl Breaker {
     pub fn new(service: &'static str, settings: Settings, clock: SharedClock) -> Breaker {
         let state = Mutex::new(State::Closed { failures: 0 });
-        let breaker = Breaker { service, settings, clock, state, changed: Notify::new() };
-        breaker.gauge(State::Closed { failures: 0 });
-        breaker
+        Breaker { service, settings, clock, state, changed: Notify::new() }
     }
 
     pub fn state(&self) -> State {
@@ -117,7 +115,7 @@ impl Breaker {
         if was.name() == next.name() {
             return;
         }
-        self.gauge(next);
+        self.measure(next);
         self.changed.notify_waiters();
         let (service, seconds) = (self.service, self.settings.open_for.as_secs_f64());
         match next {
@@ -129,7 +127,8 @@ impl Breaker {
         }
     }
 
-    fn gauge(&self, state: State) {
+    /// Sets the gauge.
+    pub fn measure(&self, state: State) {
         let level = match state {
             State::Closed { .. } => 0.0,
             State::HalfOpen { .. } => 1.0,

@@ -15,7 +15,7 @@ use crate::clock::{SharedClock, Timestamp};
 /// wait to become first.
 #[derive(Debug)]
 pub(super) struct Gate {
-    budgets: Vec<Budget>,
+    budget: Budget,
     clock: SharedClock,
     state: Mutex<State>,
 }
@@ -37,7 +37,7 @@ const FAIR_TURN: u64 = 8;
 
 impl Gate {
     pub fn new(throttle: Throttle, clock: SharedClock) -> Gate {
-        Gate { budgets: throttle.budgets(&clock), clock, state: Mutex::default() }
+        Gate { budget: throttle.budget(&clock), clock, state: Mutex::default() }
     }
 
     /// A place in the order of coming; a call keeps it through all its attempts.
@@ -93,11 +93,11 @@ impl Gate {
     }
 
     async fn turn(&self, priority: Priority, number: u64, deadline: Instant) -> Result<(), NotSent> {
-        if self.budgets.is_empty() {
+        if self.budget.is_endless() {
             return Ok(());
         }
         let place = Place::take(self, priority, number);
-        let mut budgets = self.budgets.iter().peekable();
+        let mut taken = 0;
         loop {
             let held = self.service_held_until();
             if let Some(until) = held {
@@ -109,14 +109,10 @@ impl Gate {
                     () = tokio::time::sleep_until(deadline) => return Err(NotSent::Deadline),
                 }
             }
-            let until = match (held, budgets.peek()) {
-                (Some(until), _) => until,
-                (None, None) => break,
-                (None, Some(budget)) => match budget.take() {
-                    Ok(()) => {
-                        budgets.next();
-                        continue;
-                    }
+            let until = match held {
+                Some(until) => until,
+                None => match self.budget.take(&mut taken).await {
+                    Ok(()) => break,
                     Err(span) => self.clock.now() + span,
                 },
             };

@@ -126,6 +126,14 @@ impl Service {
         }
     }
 
+    /// Sets the gauges anew, for a recorder that was installed after the service.
+    pub fn measure(&self) {
+        let Inner { name, gate, breaker, .. } = &*self.0;
+        breaker.measure(breaker.state());
+        metrics::gauge!("api_waiting", "service" => *name)
+            .set(u32::try_from(gate.waiting()).unwrap_or(u32::MAX));
+    }
+
     /// What `/health` tells: `status` (`ok`, or `degraded` while the breaker is not closed), `breaker` (`closed`,
     /// `open`, `half_open`), `retry_after_seconds`, `waiting`, `last_error`, `last_error_at`, `last_success_at`.
     pub fn report(&self) -> Value {

@@ -10,26 +10,38 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use crate::clock::SharedClock;
+use crate::redis::Redis;
 
 /// The quotas of a service; a call takes from all of them.
 #[derive(Clone, Debug)]
 pub struct Throttle {
+    name: &'static str,
     quotas: Vec<Quota>,
+    redis: Option<Redis>,
 }
 
 impl Throttle {
-    /// Quotas kept in this process; without any everybody goes at once.
+    /// Quotas kept in this process; without any everybody goes at once. `name` tells budgets apart.
     pub fn new(name: &'static str, quotas: &[Quota]) -> Throttle {
-        let _ = name;
-        Throttle { quotas: quotas.to_vec() }
+        Throttle { name, quotas: quotas.to_vec(), redis: None }
     }
 
-    /// The budgets, the slowest to fill first: a call takes from one after another, and what it took from the last is
-    /// the freshest.
-    pub(super) fn budgets(self, clock: &SharedClock) -> Vec<Budget> {
+    /// Quotas that all instances share through Redis; while it is away, each keeps its own.
+    pub fn shared(name: &'static str, quotas: &[Quota], redis: Redis) -> Throttle {
+        Throttle { redis: Some(redis), ..Throttle::new(name, quotas) }
+    }
+
+    /// What is left of the quotas, by this clock.
+    pub(super) fn budget(self, clock: &SharedClock) -> Budget {
         let mut quotas = self.quotas;
+        // The slowest to fill first: what is taken from the last is the freshest.
         quotas.sort_by_key(|quota| std::cmp::Reverse(quota.burst_size_replenished_in()));
-        quotas.into_iter().map(|quota| Budget::Own(limiter(quota, clock))).collect()
+        let limiter = |quota| RateLimiter::direct_with_clock(quota, Ticks(clock.clone()));
+        let own = quotas.iter().copied().map(limiter).collect();
+        match self.redis.filter(|_| !quotas.is_empty()) {
+            None => Budget::Own(own),
+            Some(redis) => Budget::Shared { redis, name: self.name, quotas, own },
+        }
     }
 }
 
@@ -44,28 +56,54 @@ pub fn sliding(count: NonZeroU32, span: Duration) -> Quota {
     quota.allow_burst(burst)
 }
 
-/// One quota and what is left of it.
+/// What is left of a service's quotas.
 #[derive(Debug)]
 pub(super) enum Budget {
-    /// Of this process alone.
-    Own(Limiter),
+    /// Of this process alone: one limiter a quota.
+    Own(Vec<Limiter>),
+    /// Of all instances.
+    Shared {
+        /// Where it is kept.
+        redis: Redis,
+        /// Under which name.
+        name: &'static str,
+        /// What it is made of.
+        quotas: Vec<Quota>,
+        /// Kept to while Redis is away.
+        own: Vec<Limiter>,
+    },
 }
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
 
 impl Budget {
-    /// Takes one call; when there is none, tells how long to wait before the next look.
-    pub fn take(&self) -> Result<(), Duration> {
+    /// Whether there is nothing to wait for.
+    pub fn is_endless(&self) -> bool {
         match self {
-            Budget::Own(limiter) => {
-                limiter.check().map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
-            }
+            Budget::Own(limiters) => limiters.is_empty(),
+            Budget::Shared { .. } => false,
+        }
+    }
+
+    /// Takes one call from every quota; when one has none, tells how long to wait before the next look. `taken` counts
+    /// the quotas that this caller has taken from already; it begins with 0.
+    pub async fn take(&self, taken: &mut usize) -> Result<(), Duration> {
+        match self {
+            Budget::Own(limiters) => take(limiters, taken),
+            Budget::Shared { redis, name, quotas, own } => match redis.take(name, quotas).await {
+                Some(answer) => answer,
+                None => take(own, taken),
+            },
         }
     }
 }
 
-fn limiter(quota: Quota, clock: &SharedClock) -> Limiter {
-    RateLimiter::direct_with_clock(quota, Ticks(clock.clone()))
+fn take(limiters: &[Limiter], taken: &mut usize) -> Result<(), Duration> {
+    for limiter in limiters.iter().skip(*taken) {
+        limiter.check().map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))?;
+        *taken += 1;
+    }
+    Ok(())
 }
 
 /// Our clock as governor reads it.

@@ -108,11 +108,10 @@ impl Error {
     /// What may be done next.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Error::Unreachable { .. } => Verdict::Again,
             Error::InDoubt { .. } | Error::Malformed { .. } => Verdict::InDoubt,
             Error::TooMany { .. } => Verdict::Wait,
             Error::NotSent { why } if why.retry_after().is_some() => Verdict::Wait,
-            Error::NotSent { .. } => Verdict::Again,
+            Error::Unreachable { .. } | Error::NotSent { .. } => Verdict::Again,
             Error::Refused { code, description, .. } => refusal(*code, &description.to_lowercase()),
         }
     }

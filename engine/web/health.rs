@@ -77,6 +77,7 @@ impl Health {
         let scripts = self.scripts();
         let mut parts = json!({
             "database": database, "outbox": outbox, "conversations": conversations, "scripts": scripts,
+            "cache": self.lanes.host().cache().report(),
         });
         for service in &self.services {
             parts[service.name()] = service.report();
@@ -101,6 +102,7 @@ impl Health {
     pub fn metrics(&self) -> String {
         metrics::gauge!("outbox_queued").set(u32::try_from(self.outbox.queued()).unwrap_or(u32::MAX));
         metrics::gauge!("lanes_busy").set(u32::try_from(self.lanes.busy()).unwrap_or(u32::MAX));
+        self.services.iter().for_each(Service::measure);
         let recorder = recorder();
         recorder.run_upkeep();
         recorder.render()

@@ -127,7 +127,7 @@ fn what_is_no_yaml_is_refused_with_its_place() {
     assert_snapshot!(refusal("spam: { burst: 1\n"), @"config.yaml:1:7: `spam`: unclosed bracket '{'");
     assert_snapshot!(refusal("spam:\n  burst: 1\n  burst: 2\n"), @"config.yaml:3:3: `spam`: duplicate mapping key `burst` is not allowed here");
     assert_snapshot!(refusal("spam:\n\tburst: 1\n"), @"config.yaml:2:2: tabs disallowed within this context (block indentation)");
-    assert_snapshot!(refusal("a: 1\n---\nb: 2\n"), @"config.yaml:1:1: unknown key `a`; the keys here are `telegram`, `spam`, `database`, `scripts`, `conversations`, `services`, `retention`, `yclients`, `http`, `log`, `shutdown`, `time_zone`, `departments`");
+    assert_snapshot!(refusal("a: 1\n---\nb: 2\n"), @"config.yaml:1:1: unknown key `a`; the keys here are `telegram`, `spam`, `database`, `cache`, `scripts`, `conversations`, `services`, `retention`, `yclients`, `http`, `log`, `shutdown`, `time_zone`, `departments`");
 }
 
 #[test]
@@ -283,6 +283,7 @@ fn the_check_of_a_fresh_folder_lists_what_is_missing() {
 fn the_check_finds_settings_that_contradict_one_another() {
     let text = "telegram: { mode: webhook, poll_timeout: 1m, request_timeout: 0s, staff_chat: -1 }\n\
         database: { connections_kept: 31, acquire_timeout: 0s }\n\
+        cache: { redis_timeout: 0s }\n\
         scripts: { limits: { value_size: 2MiB, operations: off, wall_time: off } }\n\
         departments: [{ name: Дизайн, title: ' ' }, { name: it, title: IT }, { name: it, title: IT }]\n";
     let env = Env::from([
@@ -309,6 +310,7 @@ fn the_check_finds_settings_that_contradict_one_another() {
     error: departments[0]: has no title for the button
     error: departments[2]: repeats the name of an earlier one
     error: REDIS_URL: is neither `redis://…` nor `rediss://…`; correct it, or unset it to cache in the process
+    error: cache.redis_timeout: is zero, so Redis could never answer in time; 500ms is usual
     error: ADMIN_SECRET_KEY: is shorter than 32 characters and could be guessed; make one with `openssl rand -hex 32`
     ");
 }

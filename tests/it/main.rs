@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 
+mod cache;
 mod check;
 mod config;
 mod crash;

@@ -1,4 +1,5 @@
-//! `borodach demo`: the bot, a stand-in Telegram with people in it, and a page to talk through, in one process.
+//! `borodach demo`: the bot, a stand-in Telegram with people in it, a stand-in Bitrix24 with its board, and a page
+//! to talk through, in one process.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -11,6 +12,7 @@ use axum::response::Redirect;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
+use super::bitrix24::{Bitrix24, OWNER};
 use super::telegram::Telegram;
 use crate::bot::{self, Bot};
 use crate::clock::SystemClock;
@@ -38,7 +40,11 @@ pub async fn run(folder: &Path, mut config: Config, stop: CancellationToken) -> 
         ..bot::store_settings(&config)
     };
     let address = config.http.listen;
-    let pages = pages().nest("/sandbox", sandbox.router());
+    let office = Bitrix24::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Arc::new(SystemClock))
+        .await
+        .context("the stand-in Bitrix24 cannot start")?;
+    open_office(&office, &mut config);
+    let pages = pages().nest("/sandbox", sandbox.router()).nest("/sandbox/bitrix24", office.router());
     let bot = Bot::open(folder, config, settings, Arc::new(SystemClock)).await?;
     println!(
         "\n  Откройте в браузере:  http://{address}/\n  Сценарии можно править прямо сейчас: {}/flows\n  Закончить: Ctrl-C\n",
@@ -57,6 +63,18 @@ fn people(sandbox: &Telegram) {
     sandbox.person(901, "Ольга Смирнова", Some("olga_office"), "+79990000901");
     sandbox.person(902, "Павел Орлов", Some("pavel_office"), "+79990000902");
     sandbox.group(OFFICE, "Офис BORODACH", &[901, 902]);
+}
+
+/// Tells the bot where the office works: the departments of `config.yaml` take the projects by their titles, the others
+/// the first one.
+fn open_office(office: &Bitrix24, config: &mut Config) {
+    config.bitrix24.webhook_url = Some(office.url().to_string().into());
+    let groups = office.groups();
+    for department in &mut config.departments {
+        let own = groups.iter().find(|group| group.name == department.title).or_else(|| groups.first());
+        department.group = own.map(|group| group.id);
+        department.responsible = Some(OWNER);
+    }
 }
 
 fn tempfolder() -> std::io::Result<std::path::PathBuf> {
@@ -78,5 +96,9 @@ fn pages() -> Router {
         .route("/demo/", file("text/html; charset=utf-8", include_str!("page/index.html")))
         .route("/demo/style.css", file("text/css; charset=utf-8", include_str!("page/style.css")))
         .route("/demo/app.js", file("text/javascript; charset=utf-8", include_str!("page/app.js")))
+        .route("/demo/tools.js", file("text/javascript; charset=utf-8", include_str!("page/tools.js")))
+        .route("/demo/board.html", file("text/html; charset=utf-8", include_str!("page/board.html")))
+        .route("/demo/board.css", file("text/css; charset=utf-8", include_str!("page/board.css")))
+        .route("/demo/board.js", file("text/javascript; charset=utf-8", include_str!("page/board.js")))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
 }

@@ -166,7 +166,10 @@ async fn a_scope_that_is_not_ticked_is_missed_with_either_status() {
         });
         desk.refused(method, json!({}), status, "insufficient_scope").await;
     }
-    desk.portal.change(|conduct| conduct.scopes.retain(|scope| *scope == Scope::UserBrief));
+    desk.portal.change(|conduct| {
+        conduct.scopes.retain(|scope| *scope == Scope::UserBrief);
+        conduct.scope_status = 403;
+    });
     assert_eq!(desk.ok("scope", json!({})).await, json!(["user_brief"]));
     let (status, body) = desk.call3("tasks.task.get", json!({"id": 1})).await;
     let code = "BITRIX_REST_V3_EXCEPTION_INSUFFICIENTSCOPEEXCEPTION";
@@ -221,7 +224,7 @@ async fn people_are_found_by_filters_beside_and_inside() {
 async fn the_brief_scope_hides_addresses() {
     let desk = Desk::start().await;
     assert!(desk.ok("user.get", json!({"ID": 7})).await[0]["EMAIL"].is_string());
-    desk.portal.change(|conduct| drop(conduct.scopes.remove(&Scope::User)));
+    desk.portal.change(|conduct| conduct.scopes.retain(|scope| *scope != Scope::User));
     let row = desk.ok("user.get", json!({"ID": 7})).await[0].clone();
     assert_eq!((&row["ID"], row.get("EMAIL")), (&json!("7"), None));
 }
@@ -263,13 +266,13 @@ async fn the_page_sees_the_board_works_on_it_and_turns_switches() {
         post("conduct", json!({"rest3": "absent", "filters_by_xml_id": false, "lost": 1.0})).await.0,
         200
     );
-    let state = get("state").await;
-    let columns = state["groups"][0]["stages"].as_array().expect("columns");
+    let shown = get("state").await;
+    let columns = shown["groups"][0]["stages"].as_array().expect("columns");
     let titles: Vec<&str> = columns.iter().filter_map(|column| column["title"].as_str()).collect();
     assert_eq!(titles, ["Новая", "Выполняется", "На проверке", "Завершена", "Отменена"]);
     assert_eq!(columns[1]["cards"][0]["id"], task);
-    assert_eq!(state["faults"], json!([{"method": "tasks.task.add", "kind": "503", "chance": 0.5}]));
-    assert_eq!((&state["conduct"]["rest3"], &state["conduct"]["lost"]), (&json!("absent"), &json!(1.0)));
+    assert_eq!(shown["faults"], json!([{"method": "tasks.task.add", "kind": "503", "chance": 0.5}]));
+    assert_eq!((&shown["conduct"]["rest3"], &shown["conduct"]["lost"]), (&json!("absent"), &json!(1.0)));
     assert_eq!(
         (desk.portal.conduct().rest3, desk.portal.conduct().filters_by_xml_id),
         (Rest3::Absent, false)

@@ -12,7 +12,7 @@ const COMMANDS_AT_MOST: usize = 50;
 
 impl Bitrix24 {
     /// Answers 200 whatever becomes of its commands; those with the names 0, 1, 2… come back as lists.
-    pub(super) fn batch(&self, caller: &Caller, params: &Params) -> Outcome {
+    pub(super) fn batch(&self, caller: &Caller, params: &Params) -> Answer {
         let halts = params.get("halt").is_some_and(flag);
         let (mut results, mut errors) = (Vec::new(), Vec::new());
         let (mut totals, mut nexts, mut times) = (Vec::new(), Vec::new(), Vec::new());
@@ -37,10 +37,10 @@ impl Bitrix24 {
                 }
             }
         }
-        Ok(Answer::of(json!({
+        Answer::of(json!({
             "result": php_map(results), "result_error": php_map(errors), "result_total": php_map(totals),
             "result_next": php_map(nexts), "result_time": php_map(times),
-        })))
+        }))
     }
 
     fn command(

@@ -122,17 +122,17 @@ impl Bitrix24 {
             Method::StagesMove => self.stages_move(caller, params),
             Method::CommentAdd => self.comment_add(caller, params),
             Method::MessagesGet => self.messages_get(caller, params),
-            Method::StorageList => self.storage_list(params),
+            Method::StorageList => Ok(self.storage_list(params)),
             Method::StorageUpload => self.storage_upload(caller, params),
             Method::FolderUpload => self.folder_upload(caller, params),
             Method::Upload => self.upload(caller, params),
             Method::AttachedGet => self.attached_get(caller, params),
-            Method::UserGet => self.user_get(caller, params),
-            Method::UserCurrent => self.user_current(caller),
-            Method::Batch => self.batch(caller, params),
+            Method::UserGet => Ok(self.user_get(caller, params)),
+            Method::UserCurrent => Ok(self.user_current(caller)),
+            Method::Batch => Ok(self.batch(caller, params)),
             Method::Scopes => Ok(scopes(caller)),
             Method::Methods => Ok(Answer::of(names(Generation::V2))),
-            Method::MethodGet => method_get(caller, params),
+            Method::MethodGet => Ok(method_get(caller, params)),
             Method::Task3Add => self.task3_add(caller, params),
             Method::Task3Get => self.task3_get(caller, params),
             Method::Task3List => self.task3_list(caller, params),
@@ -167,11 +167,11 @@ fn names(generation: Generation) -> Value {
     all.map(|method| method.name()).collect()
 }
 
-fn method_get(caller: &Caller, params: &Params) -> Outcome {
+fn method_get(caller: &Caller, params: &Params) -> Answer {
     let name = params.get("name").map(super::params::text).unwrap_or_default();
     let found = Method::parse(&name).filter(|method| method.generation() == Generation::V2);
     let is_available = found.is_some_and(|method| check_scope(caller, method).is_ok());
-    Ok(Answer::of(json!({"isExisting": found.is_some(), "isAvailable": is_available})))
+    Answer::of(json!({"isExisting": found.is_some(), "isAvailable": is_available}))
 }
 
 fn open_api() -> Answer {

@@ -5,27 +5,27 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Caller, Outcome, PAGE, Page};
 use super::events::Happened;
-use super::filter::{Field, Key, holds, written};
+use super::filter::{Condition, Field, written};
 use super::office::{File, Office, Storage, Ticket};
 use super::params::{Params, int, list, text};
 use super::refusal::Refusal;
 use super::{Bitrix24, lock};
 
 impl Bitrix24 {
-    pub(super) fn storage_list(&self, params: &Params) -> Outcome {
+    pub(super) fn storage_list(&self, params: &Params) -> Answer {
         let filter = params.map("filter");
+        let filter: Vec<Condition> =
+            filter.iter().map(|(key, wanted)| Condition::parse(key, wanted)).collect();
         let zone = self.conduct().zone;
         let office = lock(&self.0.office);
         let is_found = |storage: &&Storage| {
-            filter.iter().all(|(key, wanted)| {
-                let key = Key::parse(key);
-                storage_field(storage, key.name).is_none_or(|field| holds(key, &field, wanted, zone))
-            })
+            let mut fields = filter.iter().filter_map(|one| Some((one, storage_field(storage, &one.name)?)));
+            fields.all(|(condition, field)| condition.holds(&field, zone))
         };
         let found: Vec<&Storage> = office.storages.values().filter(is_found).collect();
         let page = Page::of(params, found.len());
         let rows = found.iter().skip(page.from).take(PAGE).map(|storage| storage_json(storage));
-        Ok(Answer::page(rows.collect(), page))
+        Answer::page(rows.collect(), page)
     }
 
     /// Without a file it promises an address to bring one to.
@@ -104,19 +104,21 @@ impl Bitrix24 {
         office: &mut Office,
         caller: &Caller,
         folder: i64,
-        name: &str,
+        given: &str,
         bytes: Bytes,
         is_unique: bool,
     ) -> Outcome {
         let is_taken =
             |name: &str| office.files.values().any(|file| file.folder == folder && file.name == name);
-        let name = match is_taken(name) {
-            true if !is_unique => {
-                return Err(Refusal::v2(400, "DISK_OBJ_22000", "Файл с таким именем уже есть"));
-            }
-            true => (1..).map(|n: u32| numbered(name, n)).find(|name| !is_taken(name)).unwrap_or_default(),
-            false => name.to_owned(),
-        };
+        if is_taken(given) && !is_unique {
+            return Err(Refusal::v2(400, "DISK_OBJ_22000", "Файл с таким именем уже есть"));
+        }
+        let mut name = given.to_owned();
+        let mut number = 0;
+        while is_taken(&name) {
+            number += 1;
+            name = numbered(given, number);
+        }
         let held: usize = office.files.values().map(|file| file.bytes.len()).sum();
         if caller.conduct.disk_quota.is_some_and(|quota| held + bytes.len() > quota) {
             return Err(could_not_save());
@@ -190,13 +192,13 @@ fn numbered(name: &str, number: u32) -> String {
     }
 }
 
-fn storage_field(storage: &Storage, name: &str) -> Option<Field> {
+fn storage_field<'a>(storage: &'a Storage, name: &str) -> Option<Field<'a>> {
     Some(match name {
         "ID" => Field::Number(storage.id),
-        "NAME" => Field::Text(storage.name.clone()),
-        "CODE" => Field::Text(String::new()),
-        "ENTITY_TYPE" => Field::Text(storage.kind.to_owned()),
-        "ENTITY_ID" => Field::Text(storage.entity.to_string()),
+        "NAME" => Field::Text(storage.name.as_str().into()),
+        "CODE" => Field::Text("".into()),
+        "ENTITY_TYPE" => Field::Text(storage.kind.into()),
+        "ENTITY_ID" => Field::Text(storage.entity.to_string().into()),
         _ => return None,
     })
 }

@@ -94,6 +94,8 @@ pub(super) struct Courier {
     /// By the moment they are due, then in the order in which they happened.
     queue: BTreeMap<(Timestamp, u64), Happened>,
     number: u64,
+    /// Taken off the queue, and not answered yet.
+    on_the_way: usize,
     pub sent: Vec<Sent>,
 }
 
@@ -105,6 +107,7 @@ impl Default for Courier {
             dice: StdRng::seed_from_u64(0),
             queue: BTreeMap::new(),
             number: 0,
+            on_the_way: 0,
             sent: Vec::new(),
         }
     }
@@ -116,7 +119,7 @@ impl Courier {
     }
 
     pub fn waiting(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.on_the_way
     }
 
     fn take(&mut self, happened: Happened, now: Timestamp) {
@@ -140,7 +143,9 @@ impl Courier {
 
     fn due(&mut self, now: Timestamp) -> Vec<Happened> {
         let later = self.queue.split_off(&(Timestamp(now.0 + 1), 0));
-        std::mem::replace(&mut self.queue, later).into_values().collect()
+        let due: Vec<Happened> = std::mem::replace(&mut self.queue, later).into_values().collect();
+        self.on_the_way += due.len();
+        due
     }
 }
 
@@ -225,7 +230,10 @@ impl Bitrix24 {
             let mut courier = lock(&self.0.courier);
             (courier.due(self.now()), courier.hook.clone(), courier.mail.burst.is_some())
         };
-        let Some(hook) = hook else { return };
+        let Some(hook) = hook else {
+            lock(&self.0.courier).on_the_way -= due.len();
+            return;
+        };
         if is_burst {
             join_all(due.into_iter().map(|event| self.post(&hook, event))).await;
             return;
@@ -241,7 +249,10 @@ impl Bitrix24 {
             request.header("content-type", "application/x-www-form-urlencoded").body(self.form(hook, event));
         let fate =
             request.send().await.map_or(Fate::Unheard, |answer| Fate::Answered(answer.status().as_u16()));
-        lock(&self.0.courier).sent.push(Sent { name: event.name(), task: event.task(), fate });
+        let mut courier = lock(&self.0.courier);
+        courier.on_the_way -= 1;
+        courier.sent.push(Sent { name: event.name(), task: event.task(), fate });
+        drop(courier);
         self.announce(Event::Board);
     }
 

@@ -1,5 +1,7 @@
 //! Filters as the portal reads them: a key is a prefix and a field; a key it does not know is ignored.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use serde_json::Value;
 
@@ -20,16 +22,18 @@ enum Op {
     GreaterOrEqual,
 }
 
-/// A key of a filter.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Key<'a> {
+/// One key of a filter with what is wanted of it: read once, asked for every row.
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
     is_not: bool,
     op: Op,
-    pub name: &'a str,
+    /// The field, without the prefix.
+    pub name: String,
+    wanted: Vec<String>,
 }
 
-impl Key<'_> {
-    pub fn parse(key: &str) -> Key<'_> {
+impl Condition {
+    pub fn parse(key: &str, wanted: &Value) -> Condition {
         let (is_not, rest) = key.strip_prefix('!').map_or((false, key), |rest| (true, rest));
         let ops = [
             (">=", Op::GreaterOrEqual),
@@ -44,49 +48,48 @@ impl Key<'_> {
         ];
         let found = ops.into_iter().find_map(|(prefix, op)| Some((op, rest.strip_prefix(prefix)?)));
         let (op, name) = found.unwrap_or((Op::Plain, rest));
-        Key { is_not, op, name }
+        Condition { is_not, op, name: name.to_owned(), wanted: list(wanted).iter().map(text).collect() }
+    }
+
+    /// Whether the field is as wanted: any value of a list will do. An empty list wants nothing and is ignored.
+    pub fn holds(&self, field: &Field<'_>, zone: FixedOffset) -> bool {
+        if self.wanted.is_empty() {
+            return true;
+        }
+        let mut wanted = self.wanted.iter();
+        let found = match field {
+            Field::All(names) => wanted.all(|name| names.contains(name)),
+            other => wanted.any(|one| compares(self.op, other, one, zone)),
+        };
+        found != self.is_not
     }
 }
 
 /// What a row has under a name.
 #[derive(Clone, Debug)]
-pub(super) enum Field {
+pub(super) enum Field<'a> {
     Number(i64),
     /// Compared whole.
-    Text(String),
+    Text(Cow<'a, str>),
     /// Compared by any part of it, unless `=` is asked for.
-    Words(String),
+    Words(Cow<'a, str>),
     /// To the second.
     Instant(Option<Timestamp>),
     /// Holds if any of them does.
-    Any(Vec<Field>),
+    Any(Vec<Field<'a>>),
     /// Holds if each of the wanted is among them.
-    All(Vec<String>),
+    All(&'a [String]),
 }
 
-/// Whether the field is as wanted: any value of a list will do. An empty list wants nothing and is ignored.
-pub(super) fn holds(key: Key<'_>, field: &Field, wanted: &Value, zone: FixedOffset) -> bool {
-    let wanted: Vec<String> = list(wanted).iter().map(text).collect();
-    if wanted.is_empty() {
-        return true;
-    }
-    let found = match field {
-        Field::All(names) => wanted.iter().all(|name| names.contains(name)),
-        other => wanted.iter().any(|one| compares(key.op, other, one, zone)),
-    };
-    found != key.is_not
-}
-
-fn compares(op: Op, field: &Field, wanted: &str, zone: FixedOffset) -> bool {
+fn compares(op: Op, field: &Field<'_>, wanted: &str, zone: FixedOffset) -> bool {
     match field {
-        Field::Number(number) => wanted.trim().parse().is_ok_and(|wanted: i64| ordered(op, *number, wanted)),
-        Field::Text(text) if op == Op::Like => contains(text, wanted),
-        Field::Text(text) => ordered(op, text.as_str(), wanted),
+        Field::Number(number) => wanted.trim().parse().is_ok_and(|wanted: i64| ordered(op, number, &wanted)),
         Field::Words(text) if matches!(op, Op::Plain | Op::Like) => contains(text, wanted),
-        Field::Words(text) => ordered(op, text.as_str(), wanted),
+        Field::Text(text) if op == Op::Like => contains(text, wanted),
+        Field::Text(text) | Field::Words(text) => ordered(op, text.as_ref(), wanted),
         Field::Instant(at) if wanted.is_empty() => at.is_none(),
         Field::Instant(at) => match (at, instant(wanted, zone)) {
-            (Some(at), Some(wanted)) => ordered(op, *at, wanted),
+            (Some(at), Some(wanted)) => ordered(op, at, &wanted),
             (None | Some(_), _) => false,
         },
         Field::Any(fields) => fields.iter().any(|field| compares(op, field, wanted, zone)),
@@ -94,7 +97,7 @@ fn compares(op: Op, field: &Field, wanted: &str, zone: FixedOffset) -> bool {
     }
 }
 
-fn ordered<T: PartialOrd>(op: Op, has: T, wanted: T) -> bool {
+fn ordered<T: PartialOrd + ?Sized>(op: Op, has: &T, wanted: &T) -> bool {
     match op {
         Op::Plain | Op::Equal | Op::Like => has == wanted,
         Op::Less => has < wanted,

@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Caller, Outcome, PAGE, Page};
-use super::filter::{Field, Key, holds};
-use super::office::{Office, Status, Task};
+use super::filter::{Condition, Field};
+use super::office::{Status, Task};
 use super::params::{Params, list, text};
 use super::refusal::Refusal;
 use super::render::{Pen, Select};
@@ -43,13 +43,13 @@ impl Bitrix24 {
             _ => Select::Usual,
         };
         let order = order(params)?;
-        let filter = params.get("filter").cloned().unwrap_or(Value::Null);
+        let filter = Filter::parse(params.get("filter").unwrap_or(&Value::Null));
         let office = lock(&self.0.office);
         let pen = caller.pen(&office);
         let is_found = |task: &&Task| {
             caller.sees(task)
                 && task.created_at + caller.conduct.search_lag <= caller.now
-                && passes(&filter, task, &office, &pen, caller)
+                && filter.passes(task, &pen, caller)
         };
         let mut found: Vec<&Task> = office.tasks.values().filter(is_found).collect();
         found.sort_by(|a, b| compare(&order, a, b));
@@ -60,24 +60,44 @@ impl Bitrix24 {
     }
 }
 
-/// Whether the task is as the filter wants: every key must hold, and one that is not known is not looked at.
-fn passes(filter: &Value, task: &Task, office: &Office, pen: &Pen<'_>, caller: &Caller) -> bool {
-    let Value::Object(keys) = filter else { return true };
-    let is_any = keys.get("::LOGIC").is_some_and(|logic| text(logic).eq_ignore_ascii_case("OR"));
-    let mut verdicts = keys.iter().filter_map(|(key, wanted)| {
-        if key.starts_with("::SUBFILTER") {
-            let has_favorite = wanted.get("FAVORITE").is_some();
-            return Some(!has_favorite && passes(wanted, task, office, pen, caller));
+/// A filter read once: every condition must hold, or any with `::LOGIC`.
+struct Filter {
+    is_any: bool,
+    conditions: Vec<Condition>,
+    inside: Vec<Filter>,
+    /// Favourites are asked for, and nobody has any here.
+    wants_favorites: bool,
+}
+
+impl Filter {
+    fn parse(filter: &Value) -> Filter {
+        let none = Map::new();
+        let keys = filter.as_object().unwrap_or(&none);
+        let (inside, own): (Vec<_>, Vec<_>) =
+            keys.iter().partition(|(key, _)| key.starts_with("::SUBFILTER"));
+        Filter {
+            is_any: keys.get("::LOGIC").is_some_and(|logic| text(logic).eq_ignore_ascii_case("OR")),
+            conditions: own.into_iter().map(|(key, wanted)| Condition::parse(key, wanted)).collect(),
+            inside: inside.into_iter().map(|(_, filter)| Filter::parse(filter)).collect(),
+            wants_favorites: keys.contains_key("FAVORITE"),
         }
-        let key = Key::parse(key);
-        let field = field(key.name, task, pen, caller)?;
-        Some(holds(key, &field, wanted, caller.conduct.zone))
-    });
-    if is_any { verdicts.any(|holds| holds) } else { verdicts.all(|holds| holds) }
+    }
+
+    /// A key that is not known is not looked at.
+    fn passes(&self, task: &Task, pen: &Pen<'_>, caller: &Caller) -> bool {
+        let own = self.conditions.iter().filter_map(|condition| {
+            let field = field(&condition.name, task, pen, caller)?;
+            Some(condition.holds(&field, caller.conduct.zone))
+        });
+        let inside =
+            self.inside.iter().map(|filter| !filter.wants_favorites && filter.passes(task, pen, caller));
+        let mut verdicts = own.chain(inside);
+        if self.is_any { verdicts.any(|holds| holds) } else { verdicts.all(|holds| holds) }
+    }
 }
 
 /// What the task has under a key of a filter; `None` for one that the portal does not know.
-fn field(name: &str, task: &Task, pen: &Pen<'_>, caller: &Caller) -> Option<Field> {
+fn field<'a>(name: &str, task: &'a Task, pen: &Pen<'_>, caller: &Caller) -> Option<Field<'a>> {
     let numbers = |ids: &[i64]| Field::Any(ids.iter().map(|id| Field::Number(*id)).collect());
     Some(match name {
         "ID" => Field::Number(task.id),
@@ -96,22 +116,24 @@ fn field(name: &str, task: &Task, pen: &Pen<'_>, caller: &Caller) -> Option<Fiel
         "MEMBER" => {
             numbers(&[&[task.creator, task.responsible], &task.accomplices[..], &task.auditors[..]].concat())
         }
-        "TITLE" => Field::Words(task.title.clone()),
-        "TAG" => Field::All(task.tags.clone()),
-        "XML_ID" if caller.conduct.filters_by_xml_id => Field::Text(task.xml_id.clone().unwrap_or_default()),
-        "GUID" => Field::Text(task.guid.clone()),
-        "SITE_ID" => Field::Text("s1".to_owned()),
-        "MARK" => Field::Text(String::new()),
-        "ADD_IN_REPORT" => Field::Text("N".to_owned()),
-        "ONLY_ROOT_TASKS" => Field::Text(if task.parent == 0 { "Y" } else { "N" }.to_owned()),
-        "UF_CRM_TASK" => Field::Any(task.crm.iter().cloned().map(Field::Text).collect()),
+        "TITLE" => Field::Words(task.title.as_str().into()),
+        "TAG" => Field::All(&task.tags),
+        "XML_ID" if caller.conduct.filters_by_xml_id => {
+            Field::Text(task.xml_id.as_deref().unwrap_or_default().into())
+        }
+        "GUID" => Field::Text(task.guid.as_str().into()),
+        "SITE_ID" => Field::Text("s1".into()),
+        "MARK" => Field::Text("".into()),
+        "ADD_IN_REPORT" => Field::Text("N".into()),
+        "ONLY_ROOT_TASKS" => Field::Text(if task.parent == 0 { "Y" } else { "N" }.into()),
+        "UF_CRM_TASK" => Field::Any(task.crm.iter().map(|object| Field::Text(object.into())).collect()),
         "DATE_START" => Field::Instant(task.started_at),
         "DEADLINE" => Field::Instant(task.deadline),
         "CREATED_DATE" => Field::Instant(Some(task.created_at)),
         "CLOSED_DATE" => Field::Instant(task.closed_at),
         "CHANGED_DATE" => Field::Instant(Some(task.changed_at)),
         own if caller.conduct.custom_fields.iter().any(|(field, _)| field == own) => {
-            Field::Text(task.custom.get(own).map(text).unwrap_or_default())
+            Field::Text(task.custom.get(own).map(text).unwrap_or_default().into())
         }
         _ => return None,
     })

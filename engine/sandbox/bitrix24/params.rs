@@ -61,7 +61,7 @@ impl Params {
     /// Named values, as in a command of a batch of REST 3.0.
     pub fn of_json(value: &Value) -> Params {
         let values = value.as_object().map(|all| all.clone().into_iter().collect()).unwrap_or_default();
-        Params { values, ..Params::default() }
+        Params { values, body: value.to_string().into(), ..Params::default() }
     }
 
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -118,7 +118,9 @@ impl Params {
 
     /// A change of every text inside, for references in a batch.
     pub fn map_texts(&mut self, change: &impl Fn(&str) -> Option<Value>) {
-        self.values.iter_mut().for_each(|(_, value)| map_texts(value, change));
+        for (_, value) in &mut self.values {
+            map_texts(value, change);
+        }
     }
 
     /// An array binds by index, an object by name; what is no JSON is no parameters at all.
@@ -222,7 +224,9 @@ fn nest(form: Vec<(String, String)>) -> Vec<(String, Value)> {
         });
         plant(&mut all[at].1, &path, value);
     }
-    all.iter_mut().for_each(|(_, value)| tidy(value));
+    for (_, value) in &mut all {
+        tidy(value);
+    }
     all
 }
 

@@ -6,7 +6,7 @@ use super::call::Caller;
 use super::events::Happened;
 use super::method::Method;
 use super::params::Params;
-use super::tasks::put_on;
+use super::tasks::{make_task, put_on};
 use super::{Bitrix24, lock};
 
 /// It cannot be done.
@@ -79,7 +79,7 @@ impl Bitrix24 {
         }
         let fields = json!({"TITLE": title, "GROUP_ID": group, "RESPONSIBLE_ID": user});
         let fields = fields.as_object().cloned().unwrap_or_default();
-        let made = self.make_task(&mut office, &self.person(user), &fields, None);
+        let made = make_task(&mut office, &self.person(user), &fields, None);
         let task = made.map_err(|why| Unable::NotAllowed(why.text))?;
         drop(office);
         self.happened(Happened::TaskAdded(task));

@@ -43,9 +43,11 @@ impl Pen<'_> {
             all.into_iter().map(|(name, value)| (camel(name), value)).collect();
         if let Select::Names(names) = select {
             if names.iter().any(|name| FILE_FIELDS.contains(&name.as_str())) {
-                FILE_FIELDS.iter().for_each(|name| drop(json.insert(camel(name), self.special(task, name))));
+                for name in FILE_FIELDS {
+                    json.insert(camel(name), self.special(task, name));
+                }
             }
-            self.put_custom(task, names, &mut json);
+            json.extend(own_fields(task, names));
         }
         json.insert("favorite".to_owned(), "N".into());
         json.insert("group".to_owned(), self.group(task));
@@ -78,7 +80,7 @@ impl Pen<'_> {
             if names.iter().any(|name| name == "TAGS") {
                 json.insert("tags".to_owned(), tags(task));
             }
-            self.put_custom(task, names, &mut json);
+            json.extend(own_fields(task, names));
         }
         if is_asked("STATUS") {
             json.insert("subStatus".to_owned(), self.meta_status(task).to_string().into());
@@ -165,11 +167,6 @@ impl Pen<'_> {
         }
     }
 
-    fn put_custom(&self, task: &Task, names: &[String], json: &mut Map<String, Value>) {
-        let named = task.custom.iter().filter(|(name, _)| names.iter().any(|asked| asked == *name));
-        named.for_each(|(name, value)| drop(json.insert(camel(name), value.clone())));
-    }
-
     fn group(&self, task: &Task) -> Value {
         self.office.groups.get(&task.group).map_or(json!([]), |group| {
             json!({
@@ -207,6 +204,12 @@ fn tags(task: &Task) -> Value {
         (id.to_string(), json!({"id": id, "title": title}))
     };
     php_map((0..).zip(&task.tags).map(tag).collect())
+}
+
+/// The portal's own fields that are named.
+fn own_fields(task: &Task, names: &[String]) -> impl Iterator<Item = (String, Value)> {
+    let asked = task.custom.iter().filter(|(name, _)| names.contains(name));
+    asked.map(|(name, value)| (camel(name), value.clone()))
 }
 
 /// `UF_CRM_TASK` → `ufCrmTask`.

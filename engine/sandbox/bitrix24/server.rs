@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -111,7 +111,8 @@ impl Bitrix24 {
         };
         let fault = self.0.faults.strike(method);
         let is_silent = method.writes() && fault.is_some_and(Kind::hides_success);
-        let call = self.clone().done(method, params, key, is_silent);
+        let sandbox = self.clone();
+        let call = async move { sandbox.done(method, params, key, is_silent) };
         match fault {
             None => call.await,
             Some(fault) => befall(fault, &Rest(generation), cut, call).await,
@@ -174,7 +175,7 @@ impl Bitrix24 {
     }
 
     /// The call itself, done whether or not its answer arrives.
-    async fn done(self, method: Method, params: Params, key: Option<String>, is_silent: bool) -> Response {
+    fn done(&self, method: Method, params: Params, key: Option<String>, is_silent: bool) -> Response {
         let caller = self.caller(self.0.user);
         let outcome = self.run(&caller, method, &params);
         if outcome.is_ok() && is_silent {
@@ -197,14 +198,12 @@ impl Bitrix24 {
     }
 
     fn envelope(&self, caller: &Caller, method: Method, answer: Answer) -> String {
-        let mut body = json!({"result": answer.result, "time": self.time(caller, method)});
-        if let Some(total) = answer.total {
-            body["total"] = total.into();
-        }
-        if let Some(next) = answer.next {
-            body["next"] = next.into();
-        }
-        body.to_string()
+        let mut body = Map::new();
+        body.insert("result".to_owned(), answer.result);
+        body.extend(answer.total.map(|total| ("total".to_owned(), total.into())));
+        body.extend(answer.next.map(|next| ("next".to_owned(), next.into())));
+        body.insert("time".to_owned(), self.time(caller, method));
+        Value::Object(body).to_string()
     }
 
     /// `time` of an answer: seconds with a fraction, or without one where it is zero.

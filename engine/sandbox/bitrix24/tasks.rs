@@ -24,74 +24,11 @@ impl Bitrix24 {
     pub(super) fn task_add(&self, caller: &Caller, params: &Params) -> Outcome {
         let fields = required_fields(params)?;
         let mut office = lock(&self.0.office);
-        let task = self.make_task(&mut office, caller, &fields, None)?;
+        let task = make_task(&mut office, caller, &fields, None)?;
         let answer = caller.pen(&office).whole(&office.tasks[&task], &Select::Usual);
         drop(office);
         self.happened(Happened::TaskAdded(task));
         Ok(Answer::of(json!({"task": answer})))
-    }
-
-    /// Makes a task of upper-case fields; REST 3.0 gives the column itself.
-    pub(super) fn make_task(
-        &self,
-        office: &mut Office,
-        caller: &Caller,
-        fields: &Map<String, Value>,
-        stage: Option<i64>,
-    ) -> Result<i64, Refusal> {
-        let Caller { user, now, conduct, .. } = caller;
-        let mut task = Task {
-            id: 0,
-            title: String::new(),
-            description: String::new(),
-            group: 0,
-            stage: 0,
-            status: Status::Pending,
-            responsible: 0,
-            creator: *user,
-            accomplices: Vec::new(),
-            auditors: Vec::new(),
-            priority: 1,
-            deadline: None,
-            start_plan: None,
-            end_plan: None,
-            tags: Vec::new(),
-            xml_id: None,
-            guid: guid(),
-            crm: Vec::new(),
-            custom: BTreeMap::new(),
-            attachments: Vec::new(),
-            parent: 0,
-            is_controlled: false,
-            chat: 0,
-            created_at: *now,
-            changed_at: *now,
-            changed_by: *user,
-            status_changed_at: *now,
-            status_changed_by: *user,
-            started_at: None,
-            closed_at: None,
-        };
-        apply(&mut task, office, caller, fields)?;
-        if task.title.is_empty() {
-            return Err(Refusal::core("Не указано название задачи"));
-        }
-        if task.responsible == 0 {
-            return Err(Refusal::core("Не указан исполнитель"));
-        }
-        check_required(&task, conduct)?;
-        let wanted = fields.get("STAGE_ID").and_then(int).filter(|_| conduct.takes_stage_in_add);
-        if let Some(stage) = stage.or(wanted) {
-            task.stage =
-                office.stages.get(&stage).filter(|stage| stage.group == task.group).map_or(0, |s| s.id);
-        }
-        task.id = office.next_task();
-        task.chat = task.id + 20_000;
-        let id = task.id;
-        office.tasks.insert(id, task);
-        attach_files(office, id, fields, caller)?;
-        office.say(id, 0, "Задача создана", *now);
-        Ok(id)
     }
 
     pub(super) fn task_get(&self, caller: &Caller, params: &Params) -> Outcome {
@@ -124,13 +61,14 @@ impl Bitrix24 {
             return Err(Refusal::core("Не указано название задачи"));
         }
         check_required(&task, &caller.conduct)?;
+        check_files(&office, &fields)?;
         if let Some(stage) = fields.get("STAGE_ID").and_then(int) {
             let own = office.stages.get(&stage).filter(|stage| stage.group == task.group);
             task.stage = own.map_or(task.stage, |stage| stage.id);
         }
         (task.changed_at, task.changed_by) = (caller.now, caller.user);
         office.tasks.insert(id, task);
-        attach_files(&mut office, id, &fields, caller)?;
+        attach_files(&mut office, id, &fields, caller);
         let answer = caller.pen(&office).whole(&office.tasks[&id], &Select::Usual);
         drop(office);
         self.happened(Happened::TaskChanged(id));
@@ -217,6 +155,68 @@ impl Caller {
     }
 }
 
+/// Makes a task of upper-case fields; REST 3.0 gives the column itself.
+pub(super) fn make_task(
+    office: &mut Office,
+    caller: &Caller,
+    fields: &Map<String, Value>,
+    stage: Option<i64>,
+) -> Result<i64, Refusal> {
+    let Caller { user, now, conduct, .. } = caller;
+    let mut task = Task {
+        id: 0,
+        title: String::new(),
+        description: String::new(),
+        group: 0,
+        stage: 0,
+        status: Status::Pending,
+        responsible: 0,
+        creator: *user,
+        accomplices: Vec::new(),
+        auditors: Vec::new(),
+        priority: 1,
+        deadline: None,
+        start_plan: None,
+        end_plan: None,
+        tags: Vec::new(),
+        xml_id: None,
+        guid: guid(),
+        crm: Vec::new(),
+        custom: BTreeMap::new(),
+        attachments: Vec::new(),
+        parent: 0,
+        is_controlled: false,
+        chat: 0,
+        created_at: *now,
+        changed_at: *now,
+        changed_by: *user,
+        status_changed_at: *now,
+        status_changed_by: *user,
+        started_at: None,
+        closed_at: None,
+    };
+    apply(&mut task, office, caller, fields)?;
+    if task.title.is_empty() {
+        return Err(Refusal::core("Не указано название задачи"));
+    }
+    if task.responsible == 0 {
+        return Err(Refusal::core("Не указан исполнитель"));
+    }
+    check_required(&task, conduct)?;
+    check_files(office, fields)?;
+    let wanted = fields.get("STAGE_ID").and_then(int).filter(|_| conduct.takes_stage_in_add);
+    if let Some(stage) = stage.or(wanted) {
+        task.stage = office.stages.get(&stage).filter(|stage| stage.group == task.group).map_or(0, |s| s.id);
+    }
+    task.id = office.next_task();
+    task.chat = task.id + 20_000;
+    let id = task.id;
+    office.tasks.insert(id, task);
+    attach_files(office, id, fields, caller);
+    office.say(id, 0, "Задача создана", *now);
+    Ok(id)
+}
+
 /// Moves a card. The status stays: a column is a column.
 pub(super) fn put_on(office: &mut Office, task: i64, stage: i64, by: i64, now: Timestamp) {
     if let Some(task) = office.tasks.get_mut(&task) {
@@ -229,9 +229,10 @@ fn next_status(method: Method, task: &Task) -> Option<Status> {
     match (method, task.status) {
         (Method::TaskComplete, Pending | InProgress | Deferred) if task.is_controlled => Some(AwaitsControl),
         (Method::TaskComplete, Pending | InProgress | Deferred | AwaitsControl) => Some(Completed),
-        (Method::TaskRenew, Completed | Deferred | AwaitsControl) => Some(Pending),
         (Method::TaskStart, Pending | Deferred) => Some(InProgress),
-        (Method::TaskPause, InProgress) => Some(Pending),
+        (Method::TaskRenew, Completed | Deferred | AwaitsControl) | (Method::TaskPause, InProgress) => {
+            Some(Pending)
+        }
         (Method::TaskDefer, Pending | InProgress) => Some(Deferred),
         _ => None,
     }
@@ -267,7 +268,6 @@ fn apply(
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "it is a table: a line a field")]
 fn apply_one(
     task: &mut Task,
     office: &Office,
@@ -360,27 +360,28 @@ fn check_required(task: &Task, conduct: &Conduct) -> Result<(), Refusal> {
     missing.map_or(Ok(()), |(name, _)| Err(Refusal::core(&format!("Не заполнено обязательное поле {name}"))))
 }
 
+/// Whether every file of the disk that is named is there: asked before anything is done.
+fn check_files(office: &Office, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    let wanted = fields.get("UF_TASK_WEBDAV_FILES").map(list).unwrap_or_default();
+    let is_there = |file: &str| file.parse().is_ok_and(|file| office.find_file(file).is_some());
+    let are_there = wanted.iter().map(text).all(|id| id.strip_prefix('n').is_none_or(is_there));
+    are_there.then_some(()).ok_or_else(|| Refusal::core("Файл не найден"))
+}
+
 /// `UF_TASK_WEBDAV_FILES` replaces the whole set: `n6687` is a file of the disk, a bare number one that is attached.
-fn attach_files(
-    office: &mut Office,
-    task: i64,
-    fields: &Map<String, Value>,
-    caller: &Caller,
-) -> Result<(), Refusal> {
-    let Some(wanted) = fields.get("UF_TASK_WEBDAV_FILES") else { return Ok(()) };
+fn attach_files(office: &mut Office, task: i64, fields: &Map<String, Value>, caller: &Caller) {
+    let Some(wanted) = fields.get("UF_TASK_WEBDAV_FILES") else { return };
     let wanted: Vec<String> = list(wanted).iter().map(text).collect();
     let kept: Vec<i64> = wanted.iter().filter_map(|id| id.parse().ok()).collect();
     if let Some(task) = office.tasks.get_mut(&task) {
         task.attachments.retain(|attachment| kept.contains(attachment));
     }
-    for file in wanted.iter().filter_map(|id| id.strip_prefix('n')) {
-        let attached = file.parse().ok().and_then(|file| office.attach(task, file, caller.user, caller.now));
-        attached.ok_or_else(|| Refusal::core("Файл не найден"))?;
+    for file in wanted.iter().filter_map(|id| id.strip_prefix('n')?.parse().ok()) {
+        office.attach(task, file, caller.user, caller.now);
     }
-    Ok(())
 }
 
-/// `{C2794DA9-…}`, whatever the caller wished.
+/// `{c2794da9-…}`, whatever the caller wished.
 fn guid() -> String {
     let mut dice = rand::rng();
     let mut part =

@@ -1,16 +1,16 @@
 //! `user.get` and `user.current`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::call::{Answer, Caller, Outcome, PAGE, Page};
-use super::filter::{Field, Key, holds};
+use super::call::{Answer, Caller, PAGE, Page};
+use super::filter::{Condition, Field};
 use super::method::Scope;
 use super::office::User;
 use super::params::{Params, flag, list, text};
 use super::{Bitrix24, lock};
 
 impl Bitrix24 {
-    pub(super) fn user_get(&self, caller: &Caller, params: &Params) -> Outcome {
+    pub(super) fn user_get(&self, caller: &Caller, params: &Params) -> Answer {
         let mut filter = params.map("filter");
         filter.extend(params.map("FILTER"));
         // Keys of the filter also work beside it.
@@ -19,6 +19,7 @@ impl Bitrix24 {
         let beside: Vec<(String, Value)> =
             beside.filter_map(|name| Some((name.to_owned(), params.get(name)?.clone()))).collect();
         filter.extend(beside);
+        let filter: Vec<Condition> = filter.iter().map(|(key, wanted)| condition(key, wanted)).collect();
         let office = lock(&self.0.office);
         let mut found: Vec<&User> =
             office.users.values().filter(|user| passes(&filter, user, caller)).collect();
@@ -29,37 +30,38 @@ impl Bitrix24 {
         let select: Vec<String> =
             params.get("select").map(list).unwrap_or_default().iter().map(text).collect();
         let rows = found.iter().skip(page.from).take(PAGE).map(|user| user_json(user, &select, caller));
-        Ok(Answer::page(rows.collect(), page))
+        Answer::page(rows.collect(), page)
     }
 
-    pub(super) fn user_current(&self, caller: &Caller) -> Outcome {
+    pub(super) fn user_current(&self, caller: &Caller) -> Answer {
         let office = lock(&self.0.office);
         let user = office.users.get(&caller.user);
-        Ok(Answer::of(user.map_or(json!([]), |user| user_json(user, &[], caller))))
+        Answer::of(user.map_or(json!([]), |user| user_json(user, &[], caller)))
     }
 }
 
-fn passes(filter: &Map<String, Value>, user: &User, caller: &Caller) -> bool {
-    filter.iter().all(|(key, wanted)| {
-        let key = Key::parse(key);
-        let yes_no = |is: bool| Value::from(if is { "1" } else { "0" });
-        match (key.name, field(user, key.name)) {
-            ("ACTIVE", Some(field)) => holds(key, &field, &yes_no(flag(wanted)), caller.conduct.zone),
-            (_, Some(field)) => holds(key, &field, wanted, caller.conduct.zone),
-            (_, None) => true,
-        }
-    })
+/// Yes and no come in many shapes.
+fn condition(key: &str, wanted: &Value) -> Condition {
+    match key.trim_start_matches(['!', '=']) {
+        "ACTIVE" => Condition::parse(key, &json!(if flag(wanted) { "1" } else { "0" })),
+        _ => Condition::parse(key, wanted),
+    }
 }
 
-fn field(user: &User, name: &str) -> Option<Field> {
+fn passes(filter: &[Condition], user: &User, caller: &Caller) -> bool {
+    let mut fields = filter.iter().filter_map(|condition| Some((condition, field(user, &condition.name)?)));
+    fields.all(|(condition, field)| condition.holds(&field, caller.conduct.zone))
+}
+
+fn field<'a>(user: &'a User, name: &str) -> Option<Field<'a>> {
     Some(match name {
         "ID" => Field::Number(user.id),
-        "NAME" => Field::Text(user.name.clone()),
-        "LAST_NAME" => Field::Text(user.last_name.clone()),
-        "EMAIL" => Field::Text(user.email.clone()),
-        "WORK_POSITION" => Field::Text(user.position.clone()),
-        "NAME_SEARCH" => Field::Words(user.full_name()),
-        "USER_TYPE" => Field::Text("employee".to_owned()),
+        "NAME" => Field::Text(user.name.as_str().into()),
+        "LAST_NAME" => Field::Text(user.last_name.as_str().into()),
+        "EMAIL" => Field::Text(user.email.as_str().into()),
+        "WORK_POSITION" => Field::Text(user.position.as_str().into()),
+        "NAME_SEARCH" => Field::Words(user.full_name().into()),
+        "USER_TYPE" => Field::Text("employee".into()),
         "ACTIVE" => Field::Number(i64::from(user.is_active)),
         "UF_DEPARTMENT" => Field::Any(user.departments.iter().map(|id| Field::Number(*id)).collect()),
         _ => return None,

@@ -129,7 +129,7 @@ impl Bitrix24 {
         lock(&self.0.courier).sent.clone()
     }
 
-    /// How many events wait to be sent.
+    /// How many events wait to be sent or answered.
     pub fn waiting_events(&self) -> usize {
         lock(&self.0.courier).waiting()
     }

@@ -74,7 +74,7 @@ pub(in crate::sandbox) async fn befall(
             call.await;
             StatusCode::OK.into_response()
         }
-        Kind::CutJson => rewrite(call.await, half).await,
+        Kind::CutJson => rewrite(call.await, |body| body.slice(..body.len() / 2)).await,
         Kind::WrongTypes => rewrite_json(call.await, distort).await,
         Kind::EmptyPage => rewrite_json(call.await, |answer| words.empty_page(answer)).await,
     }
@@ -102,10 +102,6 @@ async fn rewrite(answer: Response, change: impl FnOnce(Bytes) -> Bytes) -> Respo
     let body = change(to_bytes(body, usize::MAX).await.unwrap_or_default());
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     Response::from_parts(head, Body::from(body))
-}
-
-fn half(body: Bytes) -> Bytes {
-    body.slice(..body.len() / 2)
 }
 
 /// Keeps the names and nesting; no value is what it should be, and none can be taken for a number.

@@ -32,7 +32,7 @@ async fn a_project_may_lack_a_column() {
     let cancelled = desk.portal.stage(DESIGN, "Отменена").expect("it is there at first").id;
     desk.portal.removes_column(cancelled).expect("it is there");
     assert_eq!(
-        desk.ok("task.stages.get", json!({"entityId": DESIGN})).await.as_object().map(|all| all.len()),
+        desk.ok("task.stages.get", json!({"entityId": DESIGN})).await.as_object().map(serde_json::Map::len),
         Some(4)
     );
     assert_eq!(desk.portal.stage(DESIGN, "Отменена"), None);

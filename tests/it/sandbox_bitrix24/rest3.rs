@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use borodach::sandbox::bitrix24::{DEVELOPMENT, Fault, Method, OWNER, Rest3, Status};
 use serde_json::{Value, json};
 
@@ -171,10 +172,11 @@ async fn only_a_success_is_kept_under_a_key() {
     assert_eq!(desk.keyed("k", &wrong).await.0, 400);
     assert_eq!(desk.keyed("k", &new_task("x")).await.0, 200);
     for key in ["", "ключ", &"k".repeat(256)] {
-        let request = desk.client.post(desk.address3("tasks.task.add")).header("Idempotency-Key", key);
+        let key = HeaderValue::from_bytes(key.as_bytes()).expect("a header bears it");
+        let request = desk.client.post(desk.address3("tasks.task.add")).header("Idempotency-Key", &key);
         let (status, body) = read(request.json(&new_task("x")).send().await.expect("an answer")).await;
         let code = "BITRIX_REST_V3_EXCEPTION_INVALIDIDEMPOTENCYKEYEXCEPTION";
-        assert_eq!((status, &body["error"]["code"]), (400, &json!(code)), "{key}");
+        assert_eq!((status, &body["error"]["code"]), (400, &json!(code)), "{key:?}");
     }
 }
 

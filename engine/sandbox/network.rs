@@ -111,14 +111,11 @@ impl Network {
         Totals::of(sum, days.count(), self.base(salon, to), spoken)
     }
 
-    /// Everybody who has ever come, by the end of a day.
+    /// Everybody who has ever come, by the end of a day: about one new face a chair a day.
     fn base(&self, salon: &Salon, to: NaiveDate) -> u64 {
-        let before =
-            self.since().signed_duration_since(salon.opened).num_days().clamp(0, 1500).unsigned_abs();
-        let first = self.since().max(salon.opened);
-        let since = first.iter_days().take_while(|date| *date <= to.min(self.today));
-        let gained: u64 = since.map(|date| self.day(salon, date).new_clients).sum();
-        before * u64::from(salon.chairs) * 6 / 5 + gained
+        let last = salon.closed.map_or(self.today, |closed| closed.min(self.today)).min(to);
+        let age = last.signed_duration_since(salon.opened).num_days().clamp(0, 2000).unsigned_abs();
+        age * u64::from(salon.chairs) * 6 / 5
     }
 }
 

@@ -26,8 +26,8 @@ impl Patience {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let in_vain = last.is_some_and(|last| last < sent_at && now.since(last) < 2 * MINUTE);
         *last = Some(now);
-        let least = if in_vain { MINUTE } else { SHORTEST };
-        asked.clamp(least, LONGEST)
+        let floor = if in_vain { MINUTE } else { SHORTEST };
+        asked.clamp(floor, LONGEST)
     }
 }
 

@@ -126,7 +126,7 @@ pub(super) fn lived(salon: &Salon, date: NaiveDate, today: NaiveDate, dice: &mut
     let is_holiday = date.month() == 1 && date.day() == 1;
     let wanted =
         minutes * u64::from(salon.demand) * month * week * known(salon, date) * dice.between(85, 115)
-            / (VISIT_MINUTES * 100_000_000_000);
+            / (VISIT_MINUTES * 1_000_000_000_000);
     let most = minutes * 97 / 100 / VISIT_MINUTES;
     let booked = if is_holiday { 0 } else { wanted.min(most) };
     let ahead = date.signed_duration_since(today).num_days();

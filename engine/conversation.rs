@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 
 use crate::clock::SharedClock;
+use crate::script::host::StandIn;
 use crate::script::{Access, Scripts, Standing};
 use crate::store::partner::{Partner, Status};
 use crate::store::{self, Lease, Store, inbox, outbox};
@@ -32,6 +33,7 @@ pub struct Host {
     clock: SharedClock,
     settings: Settings,
     memory: memory::Memory,
+    stand_in: Option<Arc<dyn StandIn>>,
 }
 
 /// What the configuration says to conversations.
@@ -82,7 +84,12 @@ pub enum Effect {
 impl Host {
     /// The parts that conversations work with.
     pub fn new(store: Store, scripts: Arc<Scripts>, clock: SharedClock, settings: Settings) -> Host {
-        Host { store, scripts, clock, settings, memory: memory::Memory::default() }
+        Host { store, scripts, clock, settings, memory: memory::Memory::default(), stand_in: None }
+    }
+
+    /// The same host, whose calls `stand_in` may answer in its place.
+    pub fn with_stand_in(self, stand_in: Arc<dyn StandIn>) -> Host {
+        Host { stand_in: Some(stand_in), ..self }
     }
 
     /// The store.

@@ -12,6 +12,7 @@ pub mod intake;
 pub mod lanes;
 pub mod outbox;
 pub mod sandbox;
+pub mod scenario;
 pub mod scheduler;
 pub mod script;
 pub mod store;

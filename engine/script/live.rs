@@ -93,6 +93,18 @@ impl Scripts {
         })
     }
 
+    /// One set that stays as it is, without a folder to follow: a scenario's.
+    pub fn fixed(set: Arc<Set>, store: Store, since: Timestamp) -> Scripts {
+        Scripts {
+            store,
+            limits: set.limits().clone(),
+            folder: PathBuf::new(),
+            live: ArcSwap::from_pointee(Live { set, since }),
+            refused: Mutex::new(None),
+            older: Mutex::default(),
+        }
+    }
+
     /// The set that new conversations begin on.
     pub fn live(&self) -> Arc<Set> {
         Arc::clone(&self.live.load().set)

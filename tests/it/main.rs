@@ -13,6 +13,7 @@ mod questions;
 mod registration;
 mod reload;
 mod sandbox_telegram;
+mod scenarios;
 mod scripts;
 mod store;
 mod telegram_html;

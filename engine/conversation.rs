@@ -88,6 +88,7 @@ impl Host {
     }
 
     /// The same host, whose calls `stand_in` may answer in its place.
+    #[must_use]
     pub fn with_stand_in(self, stand_in: Arc<dyn StandIn>) -> Host {
         Host { stand_in: Some(stand_in), ..self }
     }

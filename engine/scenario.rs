@@ -87,12 +87,7 @@ pub fn play(set: &Arc<Set>, tests: &Files, hardships: &[Hardship]) -> Report {
 }
 
 /// Plays a scenario under a hardship: what people see and what is asked of other services must come out the same.
-fn hardened(
-    stage: &Stage,
-    scenario: &Scenario,
-    hardship: Hardship,
-    smooth: &Talk,
-) -> Result<(), Finding> {
+fn hardened(stage: &Stage, scenario: &Scenario, hardship: Hardship, smooth: &Talk) -> Result<(), Finding> {
     let talk = stage.play(scenario, Some(hardship))?;
     match talk.difference(smooth) {
         None => Ok(()),

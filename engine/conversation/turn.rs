@@ -341,7 +341,8 @@ impl<'a> Turn<'a> {
         let caller = self.caller(&talk.detail.person);
         let request = function.fingerprint(&args);
         if let Some(stand_in) = &self.host.stand_in
-            && let Some(answer) = stand_in.answer(&format!("{}{}", talk.key_prefix(), talk.journal.len()), function, &args)
+            && let Some(answer) =
+                stand_in.answer(&format!("{}{}", talk.key_prefix(), talk.journal.len()), function, &args)
         {
             self.journal(talk, Step { name, site, request, answer });
             return Ok(());

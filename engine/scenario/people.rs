@@ -35,7 +35,11 @@ pub(super) enum Deed {
     Words(String),
     /// By what is written on the button.
     Press(String),
-    Contact { phone: String, name: String, user: Option<UserId> },
+    Contact {
+        phone: String,
+        name: String,
+        user: Option<UserId>,
+    },
     File(File),
     /// A sticker, a voice: something the bot has no use for.
     Other,
@@ -57,7 +61,11 @@ impl Deed {
 impl Somebody {
     /// Their own card, as the key under the field shares it.
     pub fn own_contact(&self) -> Deed {
-        Deed::Contact { phone: self.phone.clone(), name: self.person.name.clone(), user: Some(self.person.id) }
+        Deed::Contact {
+            phone: self.phone.clone(),
+            name: self.person.name.clone(),
+            user: Some(self.person.id),
+        }
     }
 }
 
@@ -141,15 +149,19 @@ impl World {
 pub(super) fn moment(words: &str) -> Result<Timestamp, Trouble> {
     let local = chrono::NaiveDateTime::parse_from_str(words, "%Y-%m-%d %H:%M")
         .or_else(|_| chrono::NaiveDateTime::parse_from_str(&format!("{words} 00:00"), "%Y-%m-%d %H:%M"));
-    let local = local.map_err(|_| format!("«{words}» — не время: нужно \"2026-11-25 10:00\" или \"2026-11-25\""))?;
+    let local =
+        local.map_err(|_| format!("«{words}» — не время: нужно \"2026-11-25 10:00\" или \"2026-11-25\""))?;
     let there = local.and_local_timezone(chrono_tz::Europe::Moscow).earliest();
-    there.map(|there| Timestamp(there.timestamp_millis())).ok_or_else(|| format!("времени «{words}» в Москве не было"))
+    there
+        .map(|there| Timestamp(there.timestamp_millis()))
+        .ok_or_else(|| format!("времени «{words}» в Москве не было"))
 }
 
 /// Refuses keys that mean nothing.
 fn only(what: &str, card: &Map<String, Value>, known: &[&str]) -> Result<(), Trouble> {
     let Some(key) = card.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
-    let hint = nearest(key, known.iter().copied()).map(|near| format!("; может быть, {near}?")).unwrap_or_default();
+    let hint =
+        nearest(key, known.iter().copied()).map(|near| format!("; может быть, {near}?")).unwrap_or_default();
     Err(format!("{what}: нет поля «{key}»{hint}"))
 }
 

@@ -143,7 +143,10 @@ impl Stage {
                     note = format!("{more}\n{note}");
                 }
                 let position = position(&failed.site);
-                Some(Finding { note, ..Finding::at(&self.files, &failed.site.file, position, told(&failed.message)) })
+                Some(Finding {
+                    note,
+                    ..Finding::at(&self.files, &failed.site.file, position, told(&failed.message))
+                })
             }
             (None, Err(error)) => {
                 let finding = self.finding_of(&scenario.file, &error);
@@ -182,7 +185,12 @@ impl Now {
     }
 
     /// `scenario(name, body)`: notes it, and plays it when it is its turn.
-    pub fn scenario(&self, ctx: &NativeCallContext, name: &str, body: &FnPtr) -> Result<(), Box<EvalAltResult>> {
+    pub fn scenario(
+        &self,
+        ctx: &NativeCallContext,
+        name: &str,
+        body: &FnPtr,
+    ) -> Result<(), Box<EvalAltResult>> {
         let is_wanted = {
             let mut playing = self.playing();
             if playing.seen.iter().any(|(seen, _)| seen == name) {

@@ -56,9 +56,15 @@ impl Talk {
             let at = must.iter().zip(&is).take_while(|(must, is)| must == is).count();
             if at < must.len() || at < is.len() {
                 let told = |line: Option<&Line>| {
-                    line.map_or("(ничего)".to_owned(), |line| format!("{}  {}", line.speaker, line.text))
+                    line.map_or("(ничего)".to_owned(), |line| {
+                        format!("{}  {}", line.speaker, line.text)
+                    })
                 };
-                return Some(format!("должно быть:  {}\nвышло:        {}", told(must.get(at)), told(is.get(at))));
+                return Some(format!(
+                    "должно быть:  {}\nвышло:        {}",
+                    told(must.get(at)),
+                    told(is.get(at))
+                ));
             }
         }
         (self.calls != smooth.calls).then(|| {

@@ -42,7 +42,10 @@ pub(super) const USAGE: &[(&str, &str)] = &[
     ("sends_file", "anna.sends_file(\"смета.pdf\")"),
     ("sends_album", "anna.sends_album(3)"),
     ("sends_sticker", "anna.sends_sticker()"),
-    ("sees", "anna.sees(\"часть\"), anna.sees(exactly(\"весь текст\")), anna.sees(like(\"Заявка №* принята\"))"),
+    (
+        "sees",
+        "anna.sees(\"часть\"), anna.sees(exactly(\"весь текст\")), anna.sees(like(\"Заявка №* принята\"))",
+    ),
     ("sees_no", "anna.sees_no(\"часть\")"),
     ("sees_nothing", "anna.sees_nothing()"),
     ("sees_button", "anna.sees_button(\"надпись\")"),
@@ -81,11 +84,7 @@ fn bind_people(engine: &mut Engine, now: &Arc<Now>) {
     engine.register_fn("guest", move |ctx: NativeCallContext, card: Map| -> Outcome<Someone> {
         stage.act(&ctx, |world, _| Ok(Someone(world.guest(&fields(card)?)?)))
     });
-    let known = [
-        ("pending", Status::Pending),
-        ("rejected", Status::Rejected),
-        ("partner", Status::Verified),
-    ];
+    let known = [("pending", Status::Pending), ("rejected", Status::Rejected), ("partner", Status::Verified)];
     for (word, status) in known {
         let stage = Arc::clone(now);
         engine.register_fn(word, move |ctx: NativeCallContext, card: Map| -> Outcome<Someone> {
@@ -139,7 +138,13 @@ fn does(world: &mut World, runtime: &Runtime, who: Someone, deed: Deed) -> Resul
 }
 
 fn file(name: &str) -> File {
-    File { is_photo: false, file_id: format!("file-{name}"), name: name.to_owned(), size_bytes: 1_000, album: None }
+    File {
+        is_photo: false,
+        file_id: format!("file-{name}"),
+        name: name.to_owned(),
+        size_bytes: 1_000,
+        album: None,
+    }
 }
 
 fn photo(number: i64, album: Option<&str>) -> Deed {
@@ -179,24 +184,31 @@ fn bind_expectations(engine: &mut Engine, now: &Arc<Now>) {
         })
     });
     let stage = Arc::clone(now);
-    engine.register_fn("sees_button", move |ctx: NativeCallContext, who: Someone, label: &str| -> Outcome<()> {
-        stage.act(&ctx, |world, _| {
-            let chat = world.people[who.0].chat;
-            let labels = world.chats[chat].labels();
-            let there = if labels.is_empty() { "кнопок нет никаких".to_owned() } else { labels };
-            when(!world.has_button(chat, label), world, who, |name| {
-                format!("{name} не видит кнопки «{label}»; {there}")
+    engine.register_fn(
+        "sees_button",
+        move |ctx: NativeCallContext, who: Someone, label: &str| -> Outcome<()> {
+            stage.act(&ctx, |world, _| {
+                let chat = world.people[who.0].chat;
+                let labels = world.chats[chat].labels();
+                let there =
+                    if labels.is_empty() { "кнопок нет никаких".to_owned() } else { labels };
+                when(!world.has_button(chat, label), world, who, |name| {
+                    format!("{name} не видит кнопки «{label}»; {there}")
+                })
             })
-        })
-    });
+        },
+    );
     let stage = Arc::clone(now);
-    engine.register_fn("sees_no_button", move |ctx: NativeCallContext, who: Someone, label: &str| -> Outcome<()> {
-        stage.act(&ctx, |world, _| {
-            let chat = world.people[who.0].chat;
-            let is_there = world.has_button(chat, label) && !world.loses_niceties();
-            when(is_there, world, who, |name| format!("{name} видит кнопку «{label}», а не должен"))
-        })
-    });
+    engine.register_fn(
+        "sees_no_button",
+        move |ctx: NativeCallContext, who: Someone, label: &str| -> Outcome<()> {
+            stage.act(&ctx, |world, _| {
+                let chat = world.people[who.0].chat;
+                let is_there = world.has_button(chat, label) && !world.loses_niceties();
+                when(is_there, world, who, |name| format!("{name} видит кнопку «{label}», а не должен"))
+            })
+        },
+    );
 }
 
 fn sees(world: &mut World, who: Someone, wanted: &Wanted) -> Result<(), Wrong> {
@@ -207,16 +219,13 @@ fn sees(world: &mut World, who: Someone, wanted: &Wanted) -> Result<(), Wrong> {
     let (name, texts) = (name(world, who), news(world, who));
     let more = wanted.difference(&texts);
     let nothing = if texts.is_empty() { ": бот ничего нового не сказал" } else { "" };
-    Err(Wrong { message: format!("{name} не видит {}{nothing}", wanted.words()), chat: Some(chat), more })
+    Err(Wrong {
+        message: format!("{name} не видит {}{nothing}", wanted.words()), chat: Some(chat), more
+    })
 }
 
 /// Fails when it is so.
-fn when(
-    is_so: bool,
-    world: &World,
-    who: Someone,
-    message: impl FnOnce(&str) -> String,
-) -> Result<(), Wrong> {
+fn when(is_so: bool, world: &World, who: Someone, message: impl FnOnce(&str) -> String) -> Result<(), Wrong> {
     if !is_so {
         return Ok(());
     }
@@ -239,25 +248,34 @@ fn bind_calls(engine: &mut Engine, now: &Arc<Now>) {
         stage.act(&ctx, |world, _| expects(world, name, Value::Null, position))
     });
     let stage = Arc::clone(now);
-    engine.register_fn("expects_call", move |ctx: NativeCallContext, name: &str, fields: Dynamic| -> Outcome<Call> {
-        let position = ctx.call_position();
-        stage.act(&ctx, |world, _| expects(world, name, from_script(&fields)?, position))
-    });
+    engine.register_fn(
+        "expects_call",
+        move |ctx: NativeCallContext, name: &str, fields: Dynamic| -> Outcome<Call> {
+            let position = ctx.call_position();
+            stage.act(&ctx, |world, _| expects(world, name, from_script(&fields)?, position))
+        },
+    );
     let stage = Arc::clone(now);
-    engine.register_fn("answers", move |ctx: NativeCallContext, call: Call, value: Dynamic| -> Outcome<Call> {
-        stage.act(&ctx, |world, _| {
-            world.calls.reply(call.0, Reply::Value(from_script(&value)?));
-            Ok(call)
-        })
-    });
+    engine.register_fn(
+        "answers",
+        move |ctx: NativeCallContext, call: Call, value: Dynamic| -> Outcome<Call> {
+            stage.act(&ctx, |world, _| {
+                world.calls.reply(call.0, Reply::Value(from_script(&value)?));
+                Ok(call)
+            })
+        },
+    );
     let stage = Arc::clone(now);
     engine.register_fn("fails", move |ctx: NativeCallContext, call: Call, kind: &str| -> Outcome<Call> {
         stage.act(&ctx, |world, _| fails(world, call, kind, None))
     });
     let stage = Arc::clone(now);
-    engine.register_fn("fails", move |ctx: NativeCallContext, call: Call, kind: &str, after: &str| -> Outcome<Call> {
-        stage.act(&ctx, |world, _| fails(world, call, kind, Some(span(after)?.as_secs())))
-    });
+    engine.register_fn(
+        "fails",
+        move |ctx: NativeCallContext, call: Call, kind: &str, after: &str| -> Outcome<Call> {
+            stage.act(&ctx, |world, _| fails(world, call, kind, Some(span(after)?.as_secs())))
+        },
+    );
     let stage = Arc::clone(now);
     engine.register_fn("times", move |ctx: NativeCallContext, call: Call, times: i64| -> Outcome<Call> {
         stage.act(&ctx, |world, _| {
@@ -292,7 +310,9 @@ fn bind_world(engine: &mut Engine, now: &Arc<Now>) {
     engine.register_fn("clock_at", move |ctx: NativeCallContext, words: &str| -> Outcome<()> {
         stage.act(&ctx, |world, _| {
             if world.has_begun() {
-                return Err("clock_at — до первого действия; дальше время идёт словом passes".to_owned().into());
+                return Err("clock_at — до первого действия; дальше время идёт словом passes"
+                    .to_owned()
+                    .into());
             }
             world.set_clock(moment(words)?);
             Ok(())
@@ -307,12 +327,15 @@ fn bind_world(engine: &mut Engine, now: &Arc<Now>) {
         stage.act(&ctx, |world, runtime| Ok(runtime.block_on(world.event(name, who.0, Value::Null))?))
     });
     let stage = Arc::clone(now);
-    engine.register_fn("event", move |ctx: NativeCallContext, name: &str, who: Someone, data: Map| -> Outcome<()> {
-        stage.act(&ctx, |world, runtime| {
-            let data = Value::Object(fields(data)?);
-            Ok(runtime.block_on(world.event(name, who.0, data))?)
-        })
-    });
+    engine.register_fn(
+        "event",
+        move |ctx: NativeCallContext, name: &str, who: Someone, data: Map| -> Outcome<()> {
+            stage.act(&ctx, |world, runtime| {
+                let data = Value::Object(fields(data)?);
+                Ok(runtime.block_on(world.event(name, who.0, data))?)
+            })
+        },
+    );
 }
 
 fn fields(map: Map) -> Result<serde_json::Map<String, Value>, String> {

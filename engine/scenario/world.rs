@@ -18,9 +18,7 @@ use crate::script::value::plain;
 use crate::script::{Files, RHAI_VERSION, Scripts, Set};
 use crate::store::script_set::{ScriptSet, SetHash};
 use crate::store::{self, CrashHook, CrashPoint, DatabaseUrl, LaneId, Lease, Memory, Store, inbox, outbox};
-use crate::telegram::{
-    Button, ChatId, Content, Incoming, Key, Keyboard, Outgoing, Press, Target, What,
-};
+use crate::telegram::{Button, ChatId, Content, Incoming, Key, Keyboard, Outgoing, Press, Target, What};
 
 /// Why a scenario cannot go on: a sentence for whoever wrote it.
 pub(super) type Trouble = String;
@@ -188,7 +186,9 @@ impl World {
             self.queue.extend(fired);
             self.settle().await?;
         }
-        Err(format!("за это время наступает больше {MOST_MOMENTS} моментов: похоже, напоминание заводит само себя"))
+        Err(format!(
+            "за это время наступает больше {MOST_MOMENTS} моментов: похоже, напоминание заводит само себя"
+        ))
     }
 
     /// Something happens outside that concerns a person.
@@ -197,7 +197,11 @@ impl World {
         self.chats[chat].looked = self.chats[chat].said.len();
         let lane = self.chats[chat].id.into();
         self.happened += 1;
-        self.line(chat, format!("событие {name}"), if data.is_null() { String::new() } else { data.to_string() });
+        self.line(
+            chat,
+            format!("событие {name}"),
+            if data.is_null() { String::new() } else { data.to_string() },
+        );
         let key = format!("scenario-{}", self.happened);
         let body = json!({ "event": name, "data": data }).into();
         self.accept(inbox::New { source: "event".to_owned(), key, lane, body }).await
@@ -291,7 +295,11 @@ impl World {
                 }
                 None => {
                     let labels = self.chats[self.people[who].chat].labels();
-                    let there = if labels.is_empty() { "кнопок нет никаких".to_owned() } else { labels };
+                    let there = if labels.is_empty() {
+                        "кнопок нет никаких".to_owned()
+                    } else {
+                        labels
+                    };
                     return Err(format!("{}: нет кнопки «{label}»; {there}", self.people[who].person.name));
                 }
             },
@@ -319,7 +327,8 @@ impl World {
     async fn accept(&mut self, entry: inbox::New) -> Result<(), Trouble> {
         let times = if self.hardship == Some(Hardship::Repeats) { 2 } else { 1 };
         for _ in 0..times {
-            let accepted = self.store().accept(vec![entry.clone()]).await.map_err(|error| of_store(&error))?;
+            let accepted =
+                self.store().accept(vec![entry.clone()]).await.map_err(|error| of_store(&error))?;
             self.queue.extend(accepted);
         }
         self.settle().await
@@ -445,20 +454,13 @@ impl World {
             Content::Edit { target, html } => (plain(html), Some(target)),
         };
         let chat = &mut self.chats[at];
-        match changed {
-            Some(target) => {
-                if let Some(shown) = chat.shown(target) {
-                    shown.buttons.clone_from(&outgoing.buttons);
-                }
+        if let Some(target) = changed {
+            if let Some(shown) = chat.shown(target) {
+                shown.buttons.clone_from(&outgoing.buttons);
             }
-            None => {
-                let number = chat.number();
-                chat.messages.push(Shown {
-                    number,
-                    key: message.key.clone(),
-                    buttons: outgoing.buttons.clone(),
-                });
-            }
+        } else {
+            let (number, key) = (chat.number(), message.key.clone());
+            chat.messages.push(Shown { number, key, buttons: outgoing.buttons.clone() });
         }
         match &outgoing.keyboard {
             Some(Keyboard::Reply { rows, .. }) => chat.keys.clone_from(rows),
@@ -580,8 +582,12 @@ impl Chat {
     /// All that can be pressed, the latest message first.
     pub fn labels(&self) -> String {
         let keys = self.keys.iter().flatten().map(label_of);
-        let buttons =
-            self.messages.iter().rev().flat_map(|shown| shown.buttons.iter().flatten()).map(|b| b.label.as_str());
+        let buttons = self
+            .messages
+            .iter()
+            .rev()
+            .flat_map(|shown| shown.buttons.iter().flatten())
+            .map(|b| b.label.as_str());
         let labels: Vec<String> = buttons.chain(keys).map(|label| format!("[{label}]")).collect();
         if labels.is_empty() { String::new() } else { format!("есть {}", labels.join(" ")) }
     }

@@ -46,7 +46,10 @@ pub struct Share {
 impl Trail {
     /// Has an engine tell of every statement and expression it comes to. It costs each of them a look into a map, so
     /// the set that people talk to has no trail.
-    #[expect(deprecated, reason = "Rhai marks what may change with its next version, and the version is pinned")]
+    #[expect(
+        deprecated,
+        reason = "Rhai marks what may change with its next version, and the version is pinned"
+    )]
     pub(super) fn follow(self: &Arc<Trail>, engine: &mut Engine) {
         let trail = Arc::clone(self);
         engine.register_debugger(
@@ -76,8 +79,11 @@ impl Trail {
             let taken = taken.get(file).unwrap_or(&nothing);
             let questions = questions(ast);
             let places: BTreeSet<Position> = places(ast).union(&questions).copied().collect();
-            let missed: BTreeSet<usize> =
-                places.iter().filter(|place| !taken.contains(place)).filter_map(|place| place.line()).collect();
+            let missed: BTreeSet<usize> = places
+                .iter()
+                .filter(|place| !taken.contains(place))
+                .filter_map(|place| place.line())
+                .collect();
             Covered {
                 file: file.clone(),
                 questions: Share::of(&questions, taken),
@@ -101,10 +107,10 @@ impl Coverage {
     }
 
     fn sum(&self, share: impl Fn(&Covered) -> Share) -> Share {
-        self.files.iter().map(share).fold(Share::default(), |sum, one| Share {
-            taken: sum.taken + one.taken,
-            all: sum.all + one.all,
-        })
+        self.files
+            .iter()
+            .map(share)
+            .fold(Share::default(), |sum, one| Share { taken: sum.taken + one.taken, all: sum.all + one.all })
     }
 }
 
@@ -137,7 +143,8 @@ impl fmt::Display for Coverage {
 /// Lines as people name them: `12, 14–17`.
 fn ranges(lines: &[usize]) -> String {
     let runs = lines.chunk_by(|a, b| a + 1 == *b).filter_map(|run| Some((run.first()?, run.last()?)));
-    let words = runs.map(|(first, last)| if first == last { first.to_string() } else { format!("{first}–{last}") });
+    let words =
+        runs.map(|(first, last)| if first == last { first.to_string() } else { format!("{first}–{last}") });
     words.collect::<Vec<_>>().join(", ")
 }
 

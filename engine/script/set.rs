@@ -127,8 +127,7 @@ fn read_such(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<File
 }
 
 fn is_script(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|ending| ending == "rhai")
-        && !name.starts_with(['.', '#', '~'])
+    Path::new(name).extension().is_some_and(|ending| ending == "rhai") && !name.starts_with(['.', '#', '~'])
 }
 
 /// The identity of a set: its files, and the Rhai that runs them.

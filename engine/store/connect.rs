@@ -47,7 +47,7 @@ pub(super) fn lock(settings: &Settings) -> Result<Option<File>, Error> {
 /// A SQLite database in this process's memory, gone with the last handle and the last store on it.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    options: SqliteConnectOptions,
+    options: Arc<SqliteConnectOptions>,
     /// Keeps the database when no store is open on it.
     _anchor: Arc<Mutex<SqliteConnection>>,
 }
@@ -67,14 +67,14 @@ impl Memory {
             .busy_timeout(Duration::from_secs(5));
         let mut anchor = options.connect().await.map_err(|source| Error::of("connect", source))?;
         SQLITE.run_direct(None, &mut anchor, false).await.map_err(migration)?;
-        Ok(Memory { options, _anchor: Arc::new(Mutex::new(anchor)) })
+        Ok(Memory { options: Arc::new(options), _anchor: Arc::new(Mutex::new(anchor)) })
     }
 }
 
 /// Where the database is, in the driver's words.
 pub(super) fn server(settings: &Settings) -> Result<Server, Error> {
     match &settings.url {
-        DatabaseUrl::Memory(memory) => Ok(Server::Sqlite(memory.options.clone())),
+        DatabaseUrl::Memory(memory) => Ok(Server::Sqlite(SqliteConnectOptions::clone(&memory.options))),
         DatabaseUrl::Sqlite(path) => Ok(Server::Sqlite(
             SqliteConnectOptions::new()
                 .filename(path)

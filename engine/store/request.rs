@@ -246,11 +246,8 @@ pub(super) async fn introduce(tx: &mut Tx, partner: &partner::Partner, by: &str)
     })
     .into();
     let decided = status != Status::Pending;
-    let decided_at = if decided {
-        partner.verified_at.unwrap_or(partner.created_at).0.to_string()
-    } else {
-        String::new()
-    };
+    let decided_at =
+        if decided { partner.verified_at.unwrap_or(partner.created_at).0.to_string() } else { String::new() };
     let args = [
         partner.user.0.into(),
         partner.chat.0.into(),

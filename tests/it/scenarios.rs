@@ -112,11 +112,20 @@ fn a_mistake_in_a_scenario_is_told_with_its_place_and_a_hint() {
     check(&format!("{anna}anna.write(\"/go\");"), "2:43: «проба»: нет слова write; может быть, writes?");
     check(&format!("{anna}anna.writes(5);"), "2:43: «проба»: writes пишется так: anna.writes(\"текст\")");
     check("guest(#{ nam: \"Анна\" });", "2:1: «проба»: guest: нет поля «nam»; может быть, name?");
-    check(&format!("{anna}anna.presses(\"Хорошо\");"), "2:43: «проба»: Анна: нет кнопки «Хорошо»; кнопок нет никаких");
-    check(&format!("{anna}anna.sees(\"привет\");"), "2:43: «проба»: Анна не видит «привет»: бот ничего нового не сказал");
+    check(
+        &format!("{anna}anna.presses(\"Хорошо\");"),
+        "2:43: «проба»: Анна: нет кнопки «Хорошо»; кнопок нет никаких",
+    );
+    check(
+        &format!("{anna}anna.sees(\"привет\");"),
+        "2:43: «проба»: Анна не видит «привет»: бот ничего нового не сказал",
+    );
     check("passes(\"завтра\");", "2:1: «проба»: «завтра» — не срок: нужно \"30m\", \"2h\" или \"1d\"");
-    check("expects_call(\"requests::sumbit\");", "2:1: «проба»: нет функции «requests::sumbit», к которой бот обращается; может быть, requests::submit?");
-    check("let x = ;", "2:9: не разбирается: Unexpected ';'");
+    check(
+        "expects_call(\"requests::sumbit\");",
+        "2:1: «проба»: нет функции «requests::sumbit», к которой бот обращается; может быть, requests::submit?",
+    );
+    check("let x = ;", "2:9: не разбирается: лишний знак ;");
 }
 
 #[test]
@@ -191,9 +200,7 @@ fn an_awaited_call_is_answered_as_the_scenario_says() {
     let flow = "let answer = try_it();\nchat.say(answer);\n}\nfn try_it() {\n try { let r = requests::mine(); return if r == () { \"нет\" } else { `№${r.id}` }; } catch (error) { return error.kind; }";
     let flow = flow.replace("try_it()", "try_it(1)").replace("fn try_it(1)", "fn try_it(x)");
     let body = |call: &str, seen: &str| {
-        scenario_of(&format!(
-            "let anna = guest(#{{}}); {call}; anna.writes(\"/go\"); anna.sees(\"{seen}\");"
-        ))
+        scenario_of(&format!("let anna = guest(#{{}}); {call}; anna.writes(\"/go\"); anna.sees(\"{seen}\");"))
     };
     passes(&play(&flow, &body("", "нет"), &[]));
     passes(&play(&flow, &body("expects_call(\"requests::mine\").answers(#{ id: 7 })", "№7"), &Hardship::ALL));
@@ -204,8 +211,8 @@ fn an_awaited_call_is_answered_as_the_scenario_says() {
 
 #[test]
 fn what_no_scenario_comes_to_is_counted_by_lines() {
-    let (set, trail) =
-        Set::checked_with_trail(files("flows/talk.rhai", &talk(SURVEY)), Limits::default()).expect("it is good");
+    let (set, trail) = Set::checked_with_trail(files("flows/talk.rhai", &talk(SURVEY)), Limits::default())
+        .expect("it is good");
     let set = Arc::new(set);
     let body = "let anna = guest(#{ name: \"Анна\" });\nanna.writes(\"/go\");\nanna.writes(\"Анна\");\nanna.presses(\"Хорошо\");";
     passes(&scenario::play(&set, &files("flows/talk.test.rhai", &scenario_of(body)), &[]));
@@ -217,7 +224,9 @@ async fn a_change_that_fails_its_scenarios_does_not_go_live_until_either_is_mend
     let mut desk = Desk::lay_with(&[("flows/talk.rhai", &talk("chat.say(\"Первая\");"))]).await;
     let test = desk.flow("talk.test");
     let expects = |words: &str| {
-        scenario_of(&format!("let anna = guest(#{{ name: \"Анна\" }}); anna.writes(\"/go\"); anna.sees(\"{words}\");"))
+        scenario_of(&format!(
+            "let anna = guest(#{{ name: \"Анна\" }}); anna.writes(\"/go\"); anna.sees(\"{words}\");"
+        ))
     };
     std::fs::write(&test, expects("Первая")).expect("the folder is ours");
     desk.run().await;

@@ -27,12 +27,15 @@ impl Wanted {
         }
     }
 
-    /// As a sentence names them.
+    /// As a sentence names them: their first line.
     pub fn words(&self) -> String {
+        let mut lines = self.text().lines();
+        let first = lines.next().unwrap_or_default();
+        let more = if lines.next().is_some() { "…" } else { "" };
         match self {
-            Wanted::Part(text) => format!("«{text}»"),
-            Wanted::Whole(text) => format!("ровно «{text}»"),
-            Wanted::Like(text) => format!("по образцу «{text}»"),
+            Wanted::Part(_) => format!("«{first}{more}»"),
+            Wanted::Whole(_) => format!("ровно «{first}{more}»"),
+            Wanted::Like(_) => format!("по образцу «{first}{more}»"),
         }
     }
 

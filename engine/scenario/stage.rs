@@ -138,7 +138,7 @@ impl Stage {
         };
         let found = match (playing.trouble, result) {
             (Some(failed), _) => {
-                let mut note = format!("разговор до этого места:\n{}", world.drawn(failed.chat));
+                let mut note = so_far(&world, failed.chat);
                 if let Some(more) = failed.more {
                     note = format!("{more}\n{note}");
                 }
@@ -150,12 +150,12 @@ impl Stage {
             }
             (None, Err(error)) => {
                 let finding = self.finding_of(&scenario.file, &error);
-                let note = format!("разговор до этого места:\n{}", world.drawn(None));
+                let note = so_far(&world, None);
                 Some(Finding { message: told(&finding.message), note, ..finding })
             }
             (None, Ok(())) => world.calls.missing().map(|(call, position)| {
                 let message = told(&format!("обращения не было: {call}"));
-                let note = format!("весь разговор:\n{}", world.drawn(None));
+                let note = so_far(&world, None);
                 Finding { note, ..Finding::at(&self.files, &scenario.file, position, message) }
             }),
         };
@@ -232,6 +232,14 @@ impl Now {
             refuse(message)
         })
     }
+}
+
+/// The talk up to where it failed.
+fn so_far(world: &World, chat: Option<usize>) -> String {
+    if world.talk.lines.is_empty() {
+        return "разговор ещё не начался".to_owned();
+    }
+    format!("разговор до этого места:\n{}", world.drawn(chat))
 }
 
 fn position(site: &Site) -> Position {

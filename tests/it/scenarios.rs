@@ -17,18 +17,18 @@ if mark == "Хорошо" {
     chat.say(`${name}, исправимся.`);
 }"#;
 
-fn files(path: &str, body: &str) -> Files {
+fn files_at(path: &str, body: &str) -> Files {
     Files::from([(path.to_owned(), body.to_owned())])
 }
 
 fn set_of(flow: &str) -> Arc<Set> {
-    let set = Set::checked(files("flows/talk.rhai", &talk(flow)), Limits::default());
+    let set = Set::checked(files_at("flows/talk.rhai", &talk(flow)), Limits::default());
     Arc::new(set.unwrap_or_else(|findings| panic!("{}", findings[0])))
 }
 
 /// Plays the scenarios of a file against a flow.
 fn play(flow: &str, tests: &str, hardships: &[Hardship]) -> Report {
-    scenario::play(&set_of(flow), &files("flows/talk.test.rhai", tests), hardships)
+    scenario::play(&set_of(flow), &files_at("flows/talk.test.rhai", tests), hardships)
 }
 
 /// A scenario with this body.
@@ -89,7 +89,21 @@ fn a_talk_that_comes_out_otherwise_is_shown_up_to_the_first_difference() {
     anna.presses("Плохо");
     anna.sees("Анна Петрова, спасибо!");"#,
     );
-    insta::assert_snapshot!(told, @r#""#);
+    insta::assert_snapshot!(told, @r#"
+    flows/talk.test.rhai:6:10: «проба»: Анна не видит «Анна Петрова, спасибо!»
+      |
+    6 |     anna.sees("Анна Петрова, спасибо!");
+      |          ^
+    ждали:   Анна Петрова, ▸спасибо!
+    пришло:  Анна Петрова, ▸исправимся.
+    разговор до этого места:
+      Анна        /go
+      бот → Анна  Как вас зовут?  [✖️ Отмена]
+      Анна        Анна Петрова
+      бот → Анна  Как вам у нас?  [Хорошо] [Плохо] [⬅️ Назад] [✖️ Отмена]
+      Анна        [Плохо]
+    › бот → Анна  Анна Петрова, исправимся.
+    "#);
 }
 
 #[test]
@@ -98,7 +112,17 @@ fn a_whole_text_differs_at_its_first_letter_that_differs() {
         SURVEY,
         "let anna = guest(#{ name: \"Анна\" });\nanna.writes(\"/go\");\nanna.sees(exactly(\"Как вас звать?\"));",
     );
-    insta::assert_snapshot!(told, @r#""#);
+    insta::assert_snapshot!(told, @r#"
+    flows/talk.test.rhai:4:6: «проба»: Анна не видит ровно «Как вас звать?»
+      |
+    4 | anna.sees(exactly("Как вас звать?"));
+      |      ^
+    ждали:   Как вас з▸вать?
+    пришло:  Как вас з▸овут?
+    разговор до этого места:
+      Анна        /go
+    › бот → Анна  Как вас зовут?  [✖️ Отмена]
+    "#);
 }
 
 #[test]
@@ -162,7 +186,7 @@ fn scenarios_side_by_side_know_nothing_of_each_other() {
             }});\n"
         )
     };
-    let tests = crate::scenarios::files("flows/many.test.rhai", &(0..24).map(one).collect::<String>());
+    let tests = files_at("flows/many.test.rhai", &(0..24).map(one).collect::<String>());
     let report = scenario::play(&set, &tests, &[]);
     passes(&report);
     assert_eq!(report.scenarios, 24);
@@ -211,12 +235,15 @@ fn an_awaited_call_is_answered_as_the_scenario_says() {
 
 #[test]
 fn what_no_scenario_comes_to_is_counted_by_lines() {
-    let (set, trail) = Set::checked_with_trail(files("flows/talk.rhai", &talk(SURVEY)), Limits::default())
+    let (set, trail) = Set::checked_with_trail(files_at("flows/talk.rhai", &talk(SURVEY)), Limits::default())
         .expect("it is good");
     let set = Arc::new(set);
     let body = "let anna = guest(#{ name: \"Анна\" });\nanna.writes(\"/go\");\nanna.writes(\"Анна\");\nanna.presses(\"Хорошо\");";
-    passes(&scenario::play(&set, &files("flows/talk.test.rhai", &scenario_of(body)), &[]));
-    insta::assert_snapshot!(trail.coverage(&set), @"");
+    passes(&scenario::play(&set, &files_at("flows/talk.test.rhai", &scenario_of(body)), &[]));
+    insta::assert_snapshot!(trail.coverage(&set), @r"
+    flows/talk.rhai   75 %  вопросы 2 из 2  не пройдены строки 3, 8
+    всего             75 %  вопросы 2 из 2
+    ");
 }
 
 #[tokio::test]

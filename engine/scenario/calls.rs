@@ -19,6 +19,10 @@ struct Book {
     /// What each step was answered.
     answered: HashMap<String, Option<Value>>,
     made: Vec<String>,
+    /// Whether a call may come again with other numbers: somebody goes back and answers anew.
+    repeats: bool,
+    /// What each call was answered last.
+    last: HashMap<String, Option<Value>>,
     unexpected: Option<String>,
 }
 
@@ -61,6 +65,11 @@ impl Calls {
         book.expected.len() - 1
     }
 
+    /// Answers a call that comes again as it was answered before, from now on or no more.
+    pub fn set_repeats(&self, repeats: bool) {
+        self.book().repeats = repeats;
+    }
+
     /// Says how an awaited call is answered.
     pub fn reply(&self, number: usize, reply: Reply) {
         self.book().expected[number].reply = reply;
@@ -100,10 +109,13 @@ impl StandIn for Calls {
             return answer.clone();
         }
         let (name, given, stand_in) = (function.full_name(), args.to_value(), function.stand_in(args));
+        let call = format!("{name}({})", shown(&given));
+        if let Some(answer) = book.last.get(&call).filter(|_| book.repeats) {
+            return answer.clone();
+        }
         let awaited = book.expected.iter_mut().find(|expected| {
             expected.times_left > 0 && expected.name == name && has_fields(&given, &expected.fields)
         });
-        let call = format!("{name}({})", shown(&given));
         let answer = match awaited {
             Some(expected) => {
                 expected.times_left -= 1;
@@ -122,7 +134,8 @@ impl StandIn for Calls {
             }
             None => return None,
         };
-        book.made.push(call);
+        book.made.push(call.clone());
+        book.last.insert(call, answer.clone());
         book.answered.insert(key.to_owned(), answer.clone());
         answer
     }

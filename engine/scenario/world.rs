@@ -520,11 +520,15 @@ impl World {
         }
         let deeds = self.answers.remove(&who).unwrap_or_default();
         let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
-        if before.conversation != after.conversation || !after.leads_back {
+        // In a group a question in words has no buttons, and a scenario may have gone back by itself.
+        let is_next = before.conversation == after.conversation && before.step < after.step;
+        if !is_next || !after.leads_back || !self.has_button(self.people[who].chat, words::BACK) {
             return Ok(());
         }
         self.is_aside = true;
+        self.calls.set_repeats(true);
         let gone = self.go_back(who, &deeds, &before, &after).await;
+        self.calls.set_repeats(false);
         self.is_aside = false;
         gone
     }

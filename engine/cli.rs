@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -17,7 +18,8 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Env, Environment, LogFormat, Severity};
 use crate::reporting::{self, Reporting};
 use crate::sandbox::demo;
-use crate::script::{self, Set};
+use crate::scenario::{self, Hardship};
+use crate::script::{self, Finding, Set};
 use crate::store::Store;
 
 /// The franchise network's Telegram bot, scripted in Rhai.
@@ -49,13 +51,25 @@ enum Command {
     Demo,
     /// Applies the migrations that the database lacks; `run` does it, too.
     Migrate,
-    /// Compiles and checks flows/ and scripts/ as strictly as publishing does; exit code 1 when something is wrong.
-    Check,
+    /// Compiles and checks flows/ and scripts/ as strictly as publishing does and plays their scenarios; exit code 1
+    /// when something is wrong.
+    Check(CheckOptions),
     /// Writes docs/host-functions.md and definitions for editors from the declarations of the host's functions.
     Docs,
     /// What concerns config.yaml.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckOptions {
+    /// Plays each scenario also with crashes, with every update twice, with old buttons pressed, and with Back at every
+    /// question.
+    #[arg(long)]
+    hardened: bool,
+    /// The least share of the scripts that scenarios must go over, in per cent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    coverage: u8,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,7 +85,7 @@ pub fn main() -> ExitCode {
         Command::Run => run(&cli.dir),
         Command::Demo => demonstrate(&cli.dir),
         Command::Migrate => migrate(&cli.dir),
-        Command::Check => return check(&cli.dir),
+        Command::Check(options) => return check(&cli.dir, &options),
         Command::Docs => document(&cli.dir),
         Command::Config(ConfigCommand::Check) => return check_config(&cli.dir),
     };
@@ -135,7 +149,7 @@ fn migrate(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check(folder: &Path) -> ExitCode {
+fn check(folder: &Path, options: &CheckOptions) -> ExitCode {
     let limits = match Config::load(folder, &Env::of_process()) {
         Ok(config) => bot::limits(&config),
         Err(error) => {
@@ -143,31 +157,55 @@ fn check(folder: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let files = match script::read(folder) {
-        Ok(files) => files,
+    let read = script::read(folder).and_then(|files| Ok((files, script::read_scenarios(folder)?)));
+    let (files, tests) = match read {
+        Ok(read) => read,
         Err(error) => {
             eprintln!("borodach: cannot read flows/ and scripts/ in {}: {error}", folder.display());
             return ExitCode::FAILURE;
         }
     };
+    let begun = Instant::now();
     let count = files.len();
-    match Set::checked(files, limits) {
-        Ok(set) => {
-            println!(
-                "✅ {count} файлов, {} разговоров: всё в порядке. Версия {}",
-                set.flows().count(),
-                &set.hash()[..10]
-            );
-            ExitCode::SUCCESS
-        }
-        Err(findings) => {
-            for finding in &findings {
-                eprintln!("{finding}\n");
-            }
-            eprintln!("⛔️ замечаний: {}", findings.len());
-            ExitCode::FAILURE
-        }
+    let (set, trail) = match Set::checked_with_trail(files, limits) {
+        Ok(checked) => checked,
+        Err(findings) => return refuse(&findings),
+    };
+    let (set, compiled, begun) = (Arc::new(set), begun.elapsed(), Instant::now());
+    let hardships = if options.hardened { &Hardship::ALL[..] } else { &[] };
+    let report = scenario::play(&set, &tests, hardships);
+    if !report.failures.is_empty() {
+        return refuse(&report.failures);
     }
+    let coverage = trail.coverage(&set);
+    if report.scenarios > 0 {
+        print!("{coverage}");
+    }
+    println!(
+        "✅ файлов {count}, разговоров {}, сценариев {}: всё в порядке. Версия {}",
+        set.flows().count(),
+        report.scenarios,
+        &set.hash()[..10]
+    );
+    println!(
+        "⏱ набор {} мс, сценарии {} мс (сыграно {})",
+        compiled.as_millis(),
+        begun.elapsed().as_millis(),
+        report.played
+    );
+    if coverage.places().percent() < usize::from(options.coverage) {
+        eprintln!("⛔️ сценарии проходят {} %, а нужно {} %", coverage.places().percent(), options.coverage);
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn refuse(findings: &[Finding]) -> ExitCode {
+    for finding in findings {
+        eprintln!("{finding}\n");
+    }
+    eprintln!("⛔️ замечаний: {}", findings.len());
+    ExitCode::FAILURE
 }
 
 fn check_config(folder: &Path) -> ExitCode {

@@ -94,6 +94,11 @@ impl ManualClock {
     pub fn turn(&self, span: Duration) {
         self.0.send_modify(|now| *now = *now + span);
     }
+
+    /// Turns the clock to a moment, also to an earlier one, and wakes whoever waited for it.
+    pub fn set(&self, moment: Timestamp) {
+        self.0.send_replace(moment);
+    }
 }
 
 impl Clock for ManualClock {

@@ -20,6 +20,7 @@ use futures::FutureExt as _;
 
 use crate::cache::Cache;
 use crate::clock::SharedClock;
+use crate::script::host::StandIn;
 use crate::script::{Access, Scripts, Standing};
 use crate::store::partner::{Partner, Status};
 use crate::store::{self, Lease, Store, inbox, outbox};
@@ -39,6 +40,7 @@ pub struct Host {
     settings: Settings,
     world: World,
     memory: memory::Memory,
+    stand_in: Option<Arc<dyn StandIn>>,
 }
 
 /// What the configuration says to conversations.
@@ -130,13 +132,19 @@ impl Host {
         settings: Settings,
     ) -> Host {
         let (world, memory) = (World::default(), memory::Memory::default());
-        Host { store, scripts, clock, cache, settings, world, memory }
+        Host { store, scripts, clock, cache, settings, world, memory, stand_in: None }
     }
 
     /// The same with services outside.
     #[must_use]
     pub fn with(self, world: World) -> Host {
         Host { world, ..self }
+    }
+
+    /// The same host, whose calls `stand_in` may answer in its place.
+    #[must_use]
+    pub fn with_stand_in(self, stand_in: Arc<dyn StandIn>) -> Host {
+        Host { stand_in: Some(stand_in), ..self }
     }
 
     /// The services outside.

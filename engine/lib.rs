@@ -21,6 +21,7 @@ pub mod ratings;
 pub mod redis;
 pub mod reporting;
 pub mod sandbox;
+pub mod scenario;
 pub mod scheduler;
 pub mod script;
 pub mod store;

@@ -4,6 +4,7 @@
 //! step that is not in it. [`Set`] is all the scripts of one version, [`Scripts`] keeps the live one.
 
 mod check;
+mod coverage;
 mod diagnostic;
 pub mod docs;
 mod header;
@@ -11,11 +12,14 @@ pub mod host;
 mod live;
 mod run;
 mod set;
-mod value;
+pub(crate) mod value;
 pub mod watch;
 
+pub use coverage::{Coverage, Covered, Share, Trail};
 pub use diagnostic::Finding;
+pub(crate) use diagnostic::unparsable;
 pub use header::{Access, Header, Standing, Trigger, Versions};
 pub use live::{OpenError, Outcome, Refusal, Scripts};
 pub use run::{Divergence, End, Pending, Ran, Site, Step, Work, fits, run, run_apart, thrown};
-pub use set::{Files, Flow, Limits, RHAI_VERSION, Set, hash, read};
+pub(crate) use set::boxed;
+pub use set::{Files, Flow, Limits, RHAI_VERSION, Set, hash, read, read_scenarios};

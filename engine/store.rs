@@ -42,6 +42,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{SharedClock, Timestamp};
 use crate::telegram::{ChatId, UserId};
 
+pub use connect::Memory;
 pub use conversation::{Conversation, ConversationId};
 pub use error::{Error, Verdict};
 pub use json::Json;
@@ -101,7 +102,10 @@ impl Store {
     pub async fn open(settings: &Settings, clock: SharedClock) -> Result<Store, Error> {
         let lock = connect::lock(settings)?;
         let server = connect::server(settings)?;
-        connect::migrate(&server).await?;
+        match &settings.url {
+            DatabaseUrl::Memory(_) => {} // Made of this version.
+            DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => drop(connect::migrate(&server).await?),
+        }
         let readers = connect::readers(settings, &server).await?;
         let me = lane::register(&readers, clock.now()).await?;
         let installation = connect::installation(&readers).await?;
@@ -319,6 +323,19 @@ impl Store {
     /// A person of the network with their barbershops; none for a guest who never registered.
     pub async fn partner(&self, user: UserId) -> Result<Option<Partner>, Error> {
         partner::by_user(self.readers()?, user).await
+    }
+
+    /// Puts a person into the tables as they are, with their barbershops and the request that made them so: for
+    /// scenarios, whose people registered before the talk begins. `decided_by` is who decided the request.
+    pub async fn introduce(&self, partner: &Partner, decided_by: &str) -> Result<(), Error> {
+        let (partner, decided_by) = (partner.clone(), decided_by.to_owned());
+        self.job(move |tx| {
+            Box::pin(async move {
+                partner::introduce(tx, &partner).await?;
+                request::introduce(tx, &partner, &decided_by).await
+            })
+        })
+        .await
     }
 
     /// A request by its number.

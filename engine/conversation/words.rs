@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 
 use crate::telegram::html::escape;
 
-pub(super) const BACK: &str = "⬅️ Назад";
+pub(crate) const BACK: &str = "⬅️ Назад";
 pub(super) const CANCEL: &str = "✖️ Отмена";
 pub(super) const DONE: &str = "✅ Готово";
 

@@ -44,6 +44,15 @@ pub(super) fn collect_sites(path: &str, ast: &AST, sites: &mut BTreeMap<Site, St
     });
 }
 
+/// Goes over the places of the questions to people.
+pub(super) fn for_each_question(ast: &AST, mut see: impl FnMut(Position)) {
+    for_each_call(ast, |call| {
+        if call.host().is_some_and(HostFn::is_question) {
+            see(call.position);
+        }
+    });
+}
+
 /// A call as it stands in a script.
 struct Call<'a> {
     expr: &'a FnCallExpr,

@@ -16,6 +16,8 @@ pub struct Finding {
     pub message: String,
     /// The line itself; empty when the place is unknown.
     pub source: String,
+    /// What follows the line: the talk so far; mostly empty.
+    pub note: String,
 }
 
 impl Finding {
@@ -34,13 +36,13 @@ impl Finding {
         let body = files.get(file).map_or("", String::as_str);
         let source =
             site.line.checked_sub(1).and_then(|line| body.lines().nth(line)).unwrap_or_default().to_owned();
-        Finding { site, message: message.into(), source }
+        Finding { site, message: message.into(), source, note: String::new() }
     }
 
     /// A finding about a file as a whole.
     pub fn in_file(file: &str, message: impl Into<String>) -> Finding {
         let site = Site { file: file.to_owned(), line: 0, column: 0 };
-        Finding { site, message: message.into(), source: String::new() }
+        Finding { site, message: message.into(), source: String::new(), note: String::new() }
     }
 
     /// An error that a run of a script ended with, at the innermost place known.
@@ -60,7 +62,7 @@ impl Finding {
     }
 
     /// Like [`Finding::of_error`], while the set is still being built.
-    pub(super) fn of_error_in(files: &super::set::Files, flow_path: &str, error: &EvalAltResult) -> Finding {
+    pub(crate) fn of_error_in(files: &super::set::Files, flow_path: &str, error: &EvalAltResult) -> Finding {
         let (mut file, mut place, mut inner) = (flow_path.to_owned(), error.position(), error);
         loop {
             inner = match inner {
@@ -86,8 +88,9 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let note = if self.note.is_empty() { String::new() } else { format!("\n{}", self.note) };
         if self.site.line == 0 {
-            return write!(f, "{}: {}", self.site.file, self.message);
+            return write!(f, "{}: {}{note}", self.site.file, self.message);
         }
         let (number, column) = (self.site.line.to_string(), self.site.column.max(1));
         let margin = " ".repeat(number.len());
@@ -97,12 +100,12 @@ impl fmt::Display for Finding {
         writeln!(f, "{}: {}", self.site, self.message)?;
         writeln!(f, "{margin} |")?;
         writeln!(f, "{number} | {}", self.source)?;
-        write!(f, "{margin} | {indent}^")
+        write!(f, "{margin} | {indent}^{note}")
     }
 }
 
 /// Why a file cannot be understood, for somebody who edits flows; rare mistakes keep Rhai's own words.
-pub(super) fn unparsable(kind: &ParseErrorType) -> String {
+pub(crate) fn unparsable(kind: &ParseErrorType) -> String {
     use ParseErrorType as P;
     let why = match kind {
         P::UnexpectedEOF => "файл обрывается: где-то не закрыта скобка".to_owned(),

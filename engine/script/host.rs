@@ -174,6 +174,13 @@ impl Action {
     }
 }
 
+/// Answers calls in place of the host and of the services: a scenario does.
+pub trait StandIn: std::fmt::Debug + Send + Sync {
+    /// What the journal keeps as the answer of a call; `None` leaves the call to the host. `key` names the step for
+    /// ever: a step that is taken again after a crash is answered the same.
+    fn answer(&self, key: &str, function: &HostFn, args: &Args) -> Option<Value>;
+}
+
 /// The arguments of one call, checked against its declaration.
 #[derive(Clone, Debug)]
 pub struct Args {
@@ -213,7 +220,7 @@ impl Args {
     }
 
     /// The arguments as one JSON value, for the comparison of writes on replay.
-    fn to_value(&self) -> Value {
+    pub fn to_value(&self) -> Value {
         let mut all = self.values.clone();
         if !self.options.is_empty() {
             all.push(Value::Object(self.options.clone()));
@@ -246,6 +253,11 @@ impl HostFn {
     pub fn full_name(&self) -> String {
         let separator = if self.module == "chat" { "." } else { "::" };
         format!("{}{separator}{}", self.module, self.name)
+    }
+
+    /// Whether a person is asked something.
+    pub fn is_question(&self) -> bool {
+        self.module == "chat" && self.name.starts_with("ask_")
     }
 
     /// The numbers of arguments it accepts.

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use super::diagnostic::Finding;
 use super::set::{self, Files, Limits, RHAI_VERSION, Set};
 use crate::clock::{SharedClock, Timestamp};
+use crate::scenario;
 use crate::store::script_set::{Publication, ScriptSet, SetHash, Verdict};
 use crate::store::{self, Store};
 
@@ -35,7 +36,7 @@ struct Live {
 pub struct Refusal {
     /// When.
     pub at: Timestamp,
-    /// The hash of its files.
+    /// The hash of its files and of the scenarios that it failed.
     pub hash: String,
     /// What is wrong, with places and lines.
     pub report: String,
@@ -68,9 +69,14 @@ impl Scripts {
         clock: &SharedClock,
     ) -> Result<Scripts, OpenError> {
         let since = clock.now();
-        let (set, refused) = match compile(folder.to_owned(), limits.clone()).await? {
-            Ok(set) => (Arc::new(set), None),
-            Err((hash, findings)) => match last_live(&store, &limits).await? {
+        let former = last_live(&store).await?;
+        let source = read(folder.to_owned()).await?;
+        // Without a former set to fall back upon, a failed scenario could only keep the bot from starting.
+        let has_changed = former.as_ref().is_some_and(|former| former.0 != set::hash(&source.files));
+        let scenarios = if has_changed { Scenarios::Played } else { Scenarios::Skipped };
+        let (set, refused) = match admit(source, limits.clone(), scenarios).await? {
+            Ok(set) => (set, None),
+            Err((hash, findings)) => match compile_former(&store, &limits, former).await? {
                 Some(set) => (set, Some(Refusal { at: since, hash, report: report(&findings) })),
                 None => return Err(OpenError::Findings(findings)),
             },
@@ -91,6 +97,18 @@ impl Scripts {
             refused: Mutex::new(refused),
             older: Mutex::default(),
         })
+    }
+
+    /// One set that stays as it is, without a folder to follow: a scenario's.
+    pub fn fixed(set: Arc<Set>, store: Store, since: Timestamp) -> Scripts {
+        Scripts {
+            store,
+            limits: set.limits().clone(),
+            folder: PathBuf::new(),
+            live: ArcSwap::from_pointee(Live { set, since }),
+            refused: Mutex::new(None),
+            older: Mutex::default(),
+        }
     }
 
     /// The set that new conversations begin on.
@@ -131,24 +149,23 @@ impl Scripts {
         Ok(Some(set))
     }
 
-    /// Looks at the folder and makes what it holds live, or refuses it. The hash decides whether it changed.
+    /// Looks at the folder and makes what it holds live, or refuses it: it must compile, pass the check, and its
+    /// scenarios must come out as they say. The hash decides whether it changed; a changed scenario alone makes
+    /// nothing new of the talks, but gives a refused set another chance.
     pub async fn publish(&self, clock: &SharedClock) -> Result<Outcome, OpenError> {
         let at = clock.now();
         let known = (self.live().hash().to_owned(), self.refused().map(|refusal| refusal.hash));
-        let (folder, limits) = (self.folder.clone(), self.limits.clone());
-        let files =
-            tokio::task::spawn_blocking(move || set::read(&folder)).await.map_err(OpenError::Lost)??;
-        let hash = set::hash(&files);
+        let source = read(self.folder.clone()).await?;
+        let hash = set::hash(&source.files);
         if hash == known.0 {
             *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
             return Ok(Outcome::Same);
         }
-        if Some(&hash) == known.1.as_ref() {
+        if known.1 == Some(source.identity()) {
             return Ok(Outcome::Same);
         }
-        match tokio::task::spawn_blocking(move || checked(files, limits)).await.map_err(OpenError::Lost)? {
+        match admit(source, self.limits.clone(), Scenarios::Played).await? {
             Ok(set) => {
-                let set = Arc::new(set);
                 keep(&self.store, &set).await?;
                 let note = Publication {
                     set: Some(SetHash(hash)),
@@ -200,25 +217,79 @@ pub enum OpenError {
     Lost(#[source] tokio::task::JoinError),
 }
 
+/// What a folder holds.
+struct Source {
+    files: Files,
+    tests: Files,
+}
+
+impl Source {
+    /// The hash of everything, scenarios too: another one is worth another look.
+    fn identity(&self) -> String {
+        let both = self.files.iter().chain(&self.tests);
+        set::hash(&both.map(|(path, body)| (path.clone(), body.clone())).collect())
+    }
+}
+
+/// Whether the scenarios have a say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scenarios {
+    Played,
+    Skipped,
+}
+
 type Refused = (String, Vec<Finding>);
 
-async fn compile(folder: PathBuf, limits: Limits) -> Result<Result<Set, Refused>, OpenError> {
-    let work = move || set::read(&folder).map(|files| checked(files, limits));
+async fn read(folder: PathBuf) -> Result<Source, OpenError> {
+    let work = move || -> std::io::Result<Source> {
+        Ok(Source { files: set::read(&folder)?, tests: set::read_scenarios(&folder)? })
+    };
     Ok(tokio::task::spawn_blocking(work).await.map_err(OpenError::Lost)??)
 }
 
-fn checked(files: Files, limits: Limits) -> Result<Set, Refused> {
-    let hash = set::hash(&files);
-    Set::checked(files, limits).map_err(|findings| (hash, findings))
+/// Compiles and checks what a folder holds, on threads that may block: nobody's talk waits for it.
+async fn admit(
+    source: Source,
+    limits: Limits,
+    scenarios: Scenarios,
+) -> Result<Result<Arc<Set>, Refused>, OpenError> {
+    let work = move || {
+        let identity = source.identity();
+        let set = match Set::checked(source.files, limits) {
+            Ok(set) => Arc::new(set),
+            Err(findings) => return Err((identity, findings)),
+        };
+        if scenarios == Scenarios::Skipped || source.tests.is_empty() {
+            return Ok(set);
+        }
+        let begun = std::time::Instant::now();
+        let report = scenario::play(&set, &source.tests, &[]);
+        tracing::info!(
+            scenarios.count = report.scenarios,
+            scenarios.failed = report.failures.len(),
+            scenarios.millis = begun.elapsed().as_millis(),
+            "{} scenarios played, {} failed",
+            report.scenarios,
+            report.failures.len()
+        );
+        if report.failures.is_empty() { Ok(set) } else { Err((identity, report.failures)) }
+    };
+    tokio::task::spawn_blocking(work).await.map_err(OpenError::Lost)
 }
 
-/// The set that was live last, as the store keeps it; `None` when there was none, or it compiles no more.
-async fn last_live(store: &Store, limits: &Limits) -> Result<Option<Arc<Set>>, OpenError> {
+/// The set that was live last; `None` when there was none.
+async fn last_live(store: &Store) -> Result<Option<SetHash>, OpenError> {
     let latest = store.publications(PUBLICATIONS).await?;
-    let Some(hash) = latest.into_iter().filter(|note| note.result == Verdict::Live).find_map(|note| note.set)
-    else {
-        return Ok(None);
-    };
+    Ok(latest.into_iter().filter(|note| note.result == Verdict::Live).find_map(|note| note.set))
+}
+
+/// Compiles a former set as the store keeps it; `None` when there is none, or it compiles no more.
+async fn compile_former(
+    store: &Store,
+    limits: &Limits,
+    former: Option<SetHash>,
+) -> Result<Option<Arc<Set>>, OpenError> {
+    let Some(hash) = former else { return Ok(None) };
     let Some(kept) = store.load_set(&hash).await? else { return Ok(None) };
     let limits = limits.clone();
     let compiled = tokio::task::spawn_blocking(move || Set::compile(kept.files, limits)).await;

@@ -14,6 +14,7 @@ use rhai::packages::{
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Position, Scope};
 use sha2::{Digest as _, Sha256};
 
+use super::coverage::Trail;
 use super::diagnostic::{Finding, unparsable};
 use super::header::{Header, Standing, Trigger};
 use super::run::{Site, is_overdue, timed};
@@ -88,6 +89,16 @@ pub struct Set {
 
 /// Reads the files of a set from the bot's folder; scenarios, hidden files and editors' leftovers are left out.
 pub fn read(folder: &Path) -> io::Result<Files> {
+    read_such(folder, |name| is_script(name) && !name.contains(".test."))
+}
+
+/// Reads the scenarios that stand beside the scripts. They are no part of a set and of its hash: nobody's talk
+/// depends on them, so a changed scenario must not make a new version of the talks.
+pub fn read_scenarios(folder: &Path) -> io::Result<Files> {
+    read_such(folder, |name| is_script(name) && name.ends_with(".test.rhai"))
+}
+
+fn read_such(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<Files> {
     let mut files = Files::new();
     for part in ["flows", "scripts"] {
         let mut waiting = vec![folder.join(part)];
@@ -97,7 +108,7 @@ pub fn read(folder: &Path) -> io::Result<Files> {
                 let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
                 if path.is_dir() && !name.starts_with('.') {
                     waiting.push(path);
-                } else if is_script(&name) {
+                } else if is_wanted(&name) {
                     let relative =
                         path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
                     match std::fs::read_to_string(&path) {
@@ -116,9 +127,7 @@ pub fn read(folder: &Path) -> io::Result<Files> {
 }
 
 fn is_script(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|ending| ending == "rhai")
-        && !name.contains(".test.")
-        && !name.starts_with(['.', '#', '~'])
+    Path::new(name).extension().is_some_and(|ending| ending == "rhai") && !name.starts_with(['.', '#', '~'])
 }
 
 /// The identity of a set: its files, and the Rhai that runs them.
@@ -145,8 +154,17 @@ pub(super) fn module_path(name: &str) -> String {
 impl Set {
     /// Compiles a set and reads the headers of its flows. Errors: every finding that keeps it from running.
     pub fn compile(files: Files, limits: Limits) -> Result<Set, Vec<Finding>> {
+        Set::compile_with(files, limits, |_| {})
+    }
+
+    fn compile_with(
+        files: Files,
+        limits: Limits,
+        prepare: impl FnOnce(&mut Engine),
+    ) -> Result<Set, Vec<Finding>> {
         let files = Arc::new(files);
-        let engine = engine(&files, &limits);
+        let mut engine = engine(&files, &limits);
+        prepare(&mut engine);
         let (mut findings, mut flows, mut modules) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for (path, body) in files.iter() {
             let ast = match engine.compile(body) {
@@ -181,9 +199,19 @@ impl Set {
 
     /// Compiles a set and checks it as strictly as publishing does.
     pub fn checked(files: Files, limits: Limits) -> Result<Set, Vec<Finding>> {
-        let set = Set::compile(files, limits)?;
-        let findings = check::lint(&set);
-        if findings.is_empty() { Ok(set) } else { Err(findings) }
+        Set::compile(files, limits)?.linted()
+    }
+
+    /// The same, and every run of the set leaves its trail.
+    pub fn checked_with_trail(files: Files, limits: Limits) -> Result<(Set, Arc<Trail>), Vec<Finding>> {
+        let trail = Arc::new(Trail::default());
+        let set = Set::compile_with(files, limits, |engine| trail.follow(engine))?;
+        Ok((set.linted()?, trail))
+    }
+
+    fn linted(self) -> Result<Set, Vec<Finding>> {
+        let findings = check::lint(&self);
+        if findings.is_empty() { Ok(self) } else { Err(findings) }
     }
 
     /// The content hash.
@@ -294,6 +322,24 @@ thread_local! {
 
 /// Rhai in a box: no clock, no output, no files, no evaluation of text, and limits on everything.
 fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
+    let mut engine = boxed(limits);
+    // By the very types of Rhai's own: a function for any type would only stand behind those.
+    engine.register_fn("sleep", |_: i64| no_sleep());
+    engine.register_fn("sleep", |_: f64| no_sleep());
+    engine.on_progress(|operations| (operations % 256 == 0 && is_overdue()).then_some(Dynamic::UNIT));
+    engine.register_fn("flow", |header: rhai::Map| HEADER.set(Some(header)));
+    Trigger::bind(&mut engine);
+    host::bind(&mut engine);
+    engine.set_module_resolver(Importer {
+        files: Arc::clone(files),
+        cache: Mutex::default(),
+        open: Mutex::default(),
+    });
+    engine
+}
+
+/// An engine with the language alone.
+pub(crate) fn boxed(limits: &Limits) -> Engine {
     let mut engine = Engine::new_raw();
     // The standard packages but for time.
     LanguageCorePackage::new().register_into_engine(&mut engine);
@@ -307,9 +353,6 @@ fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
     BasicMathPackage::new().register_into_engine(&mut engine);
     MoreStringPackage::new().register_into_engine(&mut engine);
     engine.disable_symbol("eval");
-    // By the very types of Rhai's own: a function for any type would only stand behind those.
-    engine.register_fn("sleep", |_: i64| no_sleep());
-    engine.register_fn("sleep", |_: f64| no_sleep());
     engine.on_print(|text| tracing::debug!("script: {text}"));
     engine.on_debug(|text, _, _| tracing::debug!("script: {text}"));
     engine
@@ -320,16 +363,7 @@ fn engine(files: &Arc<Files>, limits: &Limits) -> Engine {
         .set_max_string_size(limits.string_bytes)
         .set_max_array_size(limits.array_items)
         .set_max_map_size(limits.map_items)
-        .set_max_modules(64)
-        .on_progress(|operations| (operations % 256 == 0 && is_overdue()).then_some(Dynamic::UNIT));
-    engine.register_fn("flow", |header: rhai::Map| HEADER.set(Some(header)));
-    Trigger::bind(&mut engine);
-    host::bind(&mut engine);
-    engine.set_module_resolver(Importer {
-        files: Arc::clone(files),
-        cache: Mutex::default(),
-        open: Mutex::default(),
-    });
+        .set_max_modules(64);
     engine
 }
 

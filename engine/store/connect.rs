@@ -4,14 +4,15 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::Error;
 use super::database::Pool;
@@ -43,9 +44,37 @@ pub(super) fn lock(settings: &Settings) -> Result<Option<File>, Error> {
     }
 }
 
+/// A SQLite database in this process's memory, gone with the last handle and the last store on it.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    options: Arc<SqliteConnectOptions>,
+    /// Keeps the database when no store is open on it.
+    _anchor: Arc<Mutex<SqliteConnection>>,
+}
+
+impl Memory {
+    /// A new database of this version's shape, with nothing in it.
+    pub async fn new() -> Result<Memory, Error> {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let name = format!("/borodach-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        let options = SqliteConnectOptions::new()
+            .filename(name)
+            .vfs("memdb")
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Memory)
+            .synchronous(SqliteSynchronous::Off)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let mut anchor = options.connect().await.map_err(|source| Error::of("connect", source))?;
+        SQLITE.run_direct(None, &mut anchor, false).await.map_err(migration)?;
+        Ok(Memory { options: Arc::new(options), _anchor: Arc::new(Mutex::new(anchor)) })
+    }
+}
+
 /// Where the database is, in the driver's words.
 pub(super) fn server(settings: &Settings) -> Result<Server, Error> {
     match &settings.url {
+        DatabaseUrl::Memory(memory) => Ok(Server::Sqlite(SqliteConnectOptions::clone(&memory.options))),
         DatabaseUrl::Sqlite(path) => Ok(Server::Sqlite(
             SqliteConnectOptions::new()
                 .filename(path)

@@ -182,6 +182,37 @@ pub(super) async fn reject(tx: &mut Tx, user: UserId, reason: &str) -> Result<()
     tx.run("reject a partner", SQL, &[user.0.into(), reason.into()]).await.map(drop)
 }
 
+/// Puts a person into the tables as they are.
+pub(super) async fn introduce(tx: &mut Tx, partner: &Partner) -> Result<(), Error> {
+    const STANDING: &str = "\
+        update partner set status = $2, reason = $3, verified_at = cast(nullif($4, '') as bigint)
+        where user_id = $1";
+    const SALON: &str = "\
+        insert into salon (id, title, title_folded, city) values ($1, $2, $3, $4) on conflict (id) do nothing";
+    const OWNS: &str = "insert into partner_salon (user_id, salon_id) values ($1, $2)";
+    register(tx, partner.user, partner.chat, &partner.profile, partner.created_at).await?;
+    let verified_at = partner.verified_at.map(|at| at.0.to_string()).unwrap_or_default();
+    let args = [
+        partner.user.0.into(),
+        partner.status.as_str().into(),
+        partner.reason.as_deref().into(),
+        verified_at.as_str().into(),
+    ];
+    tx.run("introduce a partner", STANDING, &args).await?;
+    for salon in &partner.salons {
+        let folded = salon.title.to_lowercase();
+        let args = [
+            salon.id.into(),
+            salon.title.as_str().into(),
+            folded.as_str().into(),
+            salon.city.as_deref().into(),
+        ];
+        tx.run("introduce a barbershop", SALON, &args).await?;
+        tx.run("give a barbershop", OWNS, &[partner.user.0.into(), salon.id.into()]).await?;
+    }
+    Ok(())
+}
+
 /// A person's barbershops, by title.
 async fn salons(pool: &Pool, user: UserId) -> Result<Vec<Salon>, Error> {
     const SQL: &str = "\

@@ -187,6 +187,40 @@ pub(super) async fn submit(tx: &mut Tx, submission: &Submission, now: Timestamp)
     Ok(Effect { answer: json!({ "id": id }).into(), events: told.into_iter().collect() })
 }
 
+/// Puts the request of a person who registered before into the table, decided as their standing says.
+pub(super) async fn introduce(tx: &mut Tx, partner: &partner::Partner, by: &str) -> Result<(), Error> {
+    const SQL: &str = "\
+        insert into request (kind, user_id, chat_id, body, status, reason, decided_by_name, decided_at, created_at)
+        values ('registration', $1, $2, $3, $4, $5, $6, cast(nullif($7, '') as bigint), $8)";
+    let status = match partner.status {
+        partner::Status::Guest => return Ok(()), // They never asked.
+        partner::Status::Pending => Status::Pending,
+        partner::Status::Rejected => Status::Rejected,
+        partner::Status::Verified => Status::Approved,
+    };
+    let profile = &partner.profile;
+    let shops: Vec<&str> = partner.salons.iter().map(|salon| salon.title.as_str()).collect();
+    let body: Json = json!({
+        "name": profile.name, "phone": profile.phone, "shops": shops,
+        "role": profile.role.map(partner::Role::as_str), "position": profile.position,
+    })
+    .into();
+    let decided = status != Status::Pending;
+    let decided_at =
+        if decided { partner.verified_at.unwrap_or(partner.created_at).0.to_string() } else { String::new() };
+    let args = [
+        partner.user.0.into(),
+        partner.chat.0.into(),
+        body.as_str().into(),
+        status.as_str().into(),
+        partner.reason.as_deref().into(),
+        decided.then_some(by).into(),
+        decided_at.as_str().into(),
+        partner.created_at.0.into(),
+    ];
+    tx.run("introduce a request", SQL, &args).await.map(drop)
+}
+
 /// Decides a request, if it is the first to.
 pub(super) async fn decide(
     tx: &mut Tx,

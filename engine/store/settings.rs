@@ -53,6 +53,8 @@ pub enum DatabaseUrl {
     Sqlite(PathBuf),
     /// A server, as `postgres://user:password@host/database`.
     Postgres(SecretString),
+    /// A SQLite database that is nowhere but in memory.
+    Memory(super::Memory),
 }
 
 /// Decides at each commit whether the process dies there.

@@ -290,6 +290,10 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a place for files");
     for entry in std::fs::read_dir(from).expect("the repository has it") {
         let path = entry.expect("a file").path();
+        // Scenarios would refuse the changes that the tests of reloading make to the shipped talks.
+        if path.to_string_lossy().ends_with(".test.rhai") {
+            continue;
+        }
         std::fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
     }
 }

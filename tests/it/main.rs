@@ -23,6 +23,7 @@ mod reporting;
 mod sandbox_bitrix24;
 mod sandbox_telegram;
 mod sandbox_yclients;
+mod scenarios;
 mod scripts;
 mod store;
 mod telegram_html;

@@ -544,6 +544,7 @@ impl Base {
                 let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
                 sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
             }
+            DatabaseUrl::Memory(_) => panic!("these tests look into a database from beside"),
             DatabaseUrl::Postgres(_) => {
                 let mut connection = PgConnection::connect(&database_url(&self.name)).await.unwrap();
                 sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
@@ -602,6 +603,7 @@ impl Base {
                 let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
                 sqlx::query_scalar(SQLITE).fetch_all(&mut connection).await.unwrap()
             }
+            DatabaseUrl::Memory(_) => panic!("these tests look into a database from beside"),
             DatabaseUrl::Postgres(_) => {
                 let mut connection = PgConnection::connect(&database_url(&self.name)).await.unwrap();
                 sqlx::query_scalar(POSTGRES).fetch_all(&mut connection).await.unwrap()

@@ -1,0 +1,30 @@
+//! What else a scenario is played under: the talk must come out the same.
+
+/// Something that happens to real bots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hardship {
+    /// The process dies before and after each commit of each turn.
+    Crashes,
+    /// Telegram brings each update twice, and each is taken twice.
+    Repeats,
+    /// Each button under a question is pressed once more after it has been answered.
+    OldButtons,
+    /// At each question that can be left backwards somebody goes back and answers again.
+    Back,
+}
+
+impl Hardship {
+    /// All of them.
+    pub const ALL: [Hardship; 4] =
+        [Hardship::Crashes, Hardship::Repeats, Hardship::OldButtons, Hardship::Back];
+
+    /// What happens, as a report tells it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Hardship::Crashes => "бот падал до и после каждой записи на диск",
+            Hardship::Repeats => "каждое сообщение приходило дважды",
+            Hardship::OldButtons => "каждую отвеченную кнопку нажимали ещё раз",
+            Hardship::Back => "на каждом вопросе нажимали «Назад» и отвечали снова",
+        }
+    }
+}

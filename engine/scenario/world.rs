@@ -12,7 +12,9 @@ use super::hardship::Hardship;
 use super::people::{Deed, OFFICE, Somebody};
 use super::talk::{Line, Talk};
 use super::wanted::Wanted;
-use crate::clock::{Clock as _, ManualClock, Timestamp};
+use crate::cache::Cache;
+use crate::clock::{Clock as _, ManualClock, SharedClock, Timestamp};
+use crate::config;
 use crate::conversation::{self, Advanced, Effect, Host, words};
 use crate::script::value::plain;
 use crate::script::{Files, RHAI_VERSION, Scripts, Set};
@@ -652,7 +654,7 @@ async fn open(
         staff: Vec::new(),
         turn_deadline: Duration::from_secs(30),
         doubt_settles: Duration::from_mins(1),
-        doubt_asks: Some(Duration::from_hours(1)),
+        doubt_asks: Duration::from_hours(1),
     };
     let clock: SharedClock = Arc::<ManualClock>::clone(clock);
     let cache = Cache::new(&config::Cache::default(), None, Arc::clone(&clock));

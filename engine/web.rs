@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::intake::Intake;
 
-pub use health::Health;
+pub use health::{Health, count_together};
 
 /// An update is a few kilobytes; Telegram's own server stops at a megabyte, others may not.
 const LARGEST_UPDATE: usize = 16 << 20;

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use teloxide::payloads::GetMe;
+use tokio_util::sync::CancellationToken;
 
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
@@ -28,6 +29,7 @@ pub struct Health {
 
 /// A part that takes longer than this to answer is not well.
 const PATIENCE: Duration = Duration::from_secs(2);
+const COUNTED_EVERY: Duration = Duration::from_secs(5);
 const TELEGRAM_ASKED_EVERY: Duration = Duration::from_secs(30);
 /// Messages older than this mean that something holds them up.
 const LATE: Duration = Duration::from_mins(1);
@@ -131,6 +133,18 @@ impl Health {
             },
             "refused": refused.map(|refusal| json!({ "at": refusal.at, "report": refusal.report })),
         })
+    }
+}
+
+/// Counts together what the histograms were told, until told to stop. They keep every single value until then, even
+/// when nobody reads `/metrics`.
+pub async fn count_together(stop: CancellationToken) {
+    let mut tick = tokio::time::interval(COUNTED_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => recorder().run_upkeep(),
+        }
     }
 }
 

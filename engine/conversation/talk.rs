@@ -127,7 +127,7 @@ impl Talk {
             set: store::script_set::SetHash(self.set_hash.clone()),
             epoch: self.epoch,
             status: self.status,
-            detail: Json::from(json!(self.detail)),
+            detail: Json::of(&self.detail).expect("a detail is a plain structure with string keys"),
             updated_at: now,
         }
     }
@@ -140,8 +140,8 @@ impl Talk {
             step: step_no(number),
             name: step.name.clone(),
             site: step.site.to_string(),
-            request: step.request.clone().map(Json::from),
-            answer: Some(step.answer.clone().into()),
+            request: step.request.as_ref().map(written),
+            answer: Some(written(&step.answer)),
             recorded_at: now,
         }
     }
@@ -217,6 +217,10 @@ pub fn trigger_data(flow: &str, with: &[Value]) -> Option<String> {
         }
     }
     (data.len() <= 64).then_some(data)
+}
+
+fn written(value: &Value) -> Json {
+    Json::of(value).expect("a JSON value has text for keys")
 }
 
 pub(super) fn step_no(number: usize) -> StepNo {

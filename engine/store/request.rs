@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::database::{Arg, Pool, Tx, words};
+use super::database::{Arg, Pool, words};
+use super::tx::Tx;
 use super::{Error, Json, inbox, partner};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};

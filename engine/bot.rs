@@ -172,6 +172,7 @@ impl Bot {
                 tracing::error!("the HTTP server stopped: {error}");
             }
         });
+        tasks.spawn(web::count_together(stop.clone()));
         lanes.recover().await?;
         tasks.spawn(Arc::clone(&lanes).follow());
         tasks.spawn(scheduler::keep_promises(Arc::clone(&lanes), stop.clone()));

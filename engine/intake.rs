@@ -53,7 +53,7 @@ impl Intake {
     /// Writes updates down and has them taken; one that cannot be understood is told of and left aside.
     /// Errors: the store's; then none of them is accepted, and Telegram must bring them again.
     pub async fn accept(&self, mut updates: Vec<Box<RawValue>>) -> Result<(), store::Error> {
-        updates.sort_by_key(|update| update_id(update).unwrap_or(i64::MAX));
+        updates.sort_by_cached_key(|update| update_id(update).unwrap_or(i64::MAX));
         let mut entries = Vec::with_capacity(updates.len());
         for update in updates {
             metrics::counter!("updates_total").increment(1);

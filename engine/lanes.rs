@@ -238,8 +238,11 @@ impl Lanes {
         let next = if self.stop.is_cancelled() { None } else { lane.queue.pop_front() };
         lane.current = next.as_ref().map(|entry| entry.id);
         lane.is_served = next.is_some();
-        if next.is_none() && lanes.len() > REMEMBERED {
-            lanes.remove(&id);
+        if next.is_none() {
+            lane.queue = VecDeque::new(); // Most lanes are quiet, and an empty queue keeps its room.
+            if lanes.len() > REMEMBERED {
+                lanes.remove(&id);
+            }
         }
         next
     }

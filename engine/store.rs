@@ -12,6 +12,7 @@ mod json;
 mod presence;
 mod settings;
 mod turn;
+mod tx;
 mod writer;
 
 pub mod change;
@@ -50,7 +51,7 @@ pub use lane::{LaneId, Lease, Wakeup};
 pub use settings::{CrashHook, CrashPoint, DatabaseUrl, Settings};
 pub use turn::{Committed, Local, Reach, Turn};
 
-use database::{Pool, Tx};
+use database::Pool;
 use doubt::{Doubt, DoubtId};
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
@@ -60,6 +61,7 @@ use request::{Request, RequestId};
 use script_set::{Publication, ScriptSet, SetHash};
 use task::{Task, TaskId};
 use turn::Prepared;
+use tx::Tx;
 use writer::{Job, Life, Server, Write, Writer};
 
 /// Writers of a server: their waits for its disk overlap. A SQLite file takes one at a time.
@@ -178,7 +180,8 @@ impl Store {
     pub async fn accept(&self, entries: Vec<inbox::New>) -> Result<Vec<inbox::Entry>, Error> {
         let Some(first) = entries.first() else { return Ok(Vec::new()) };
         let lane = first.lane;
-        let intake = Intake { rows: inbox::rows(&entries, self.0.clock.now()), entries };
+        let at = self.0.clock.now();
+        let intake = Intake { rows: inbox::rows(&entries, at), entries, at };
         self.write(lane, |reply| Write::Accept(Pending { write: intake, reply })).await
     }
 
@@ -289,9 +292,8 @@ impl Store {
         self.job(move |tx| {
             Box::pin(async move {
                 let due = timer::fire(tx, now, limit).await?;
-                let entries = inbox::accept(tx, &inbox::rows(&due, now)).await?;
-                let lanes = entries.iter().map(|entry| entry.lane).collect();
-                lane::wake_holders(tx, &lanes, me).await?;
+                let entries = inbox::accept(tx, &inbox::rows(&due, now)).await?.take(&due, now);
+                lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
                 Ok(entries)
             })
         })

@@ -16,7 +16,7 @@ use crate::intake::Intake;
 use crate::lanes::Lanes;
 use crate::{config, portal};
 
-pub use health::Health;
+pub use health::{Health, count_together};
 
 /// An update is a few kilobytes; Telegram's own server stops at a megabyte, others may not.
 const LARGEST_UPDATE: usize = 16 << 20;

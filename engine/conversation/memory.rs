@@ -29,8 +29,8 @@ pub(super) enum Known {
     No,
 }
 
-/// Chats remembered at a time: with a few kilobytes each, some ten megabytes.
-const CHATS: usize = 4_000;
+/// Chats remembered at a time: with a few kilobytes each, some megabytes.
+const CHATS: usize = 2_000;
 
 impl Default for Memory {
     fn default() -> Memory {

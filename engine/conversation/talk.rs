@@ -177,7 +177,7 @@ impl Talk {
             set: store::script_set::SetHash(self.set_hash.clone()),
             epoch: self.epoch,
             status: self.status,
-            detail: Json::from(json!(self.detail)),
+            detail: Json::of(&self.detail).expect("a detail is a plain structure with string keys"),
             updated_at: now,
         }
     }
@@ -185,7 +185,7 @@ impl Talk {
     /// The journal's entry `number`, to keep.
     pub fn step_row(&self, number: usize, now: Timestamp) -> journal::Row {
         let step = &self.journal[number];
-        journal::Row { answer: Some(step.answer.clone().into()), ..self.row_of(number, step, now) }
+        journal::Row { answer: Some(written(&step.answer)), ..self.row_of(number, step, now) }
     }
 
     /// The intent, to keep: a row without an answer.
@@ -199,7 +199,7 @@ impl Talk {
             step: step_no(number),
             name: step.name.clone(),
             site: step.site.to_string(),
-            request: step.request.clone().map(Json::from),
+            request: step.request.as_ref().map(written),
             answer: None,
             recorded_at: now,
         }
@@ -276,6 +276,10 @@ pub fn trigger_data(flow: &str, with: &[Value]) -> Option<String> {
         }
     }
     (data.len() <= 64).then_some(data)
+}
+
+fn written(value: &Value) -> Json {
+    Json::of(value).expect("a JSON value has text for keys")
 }
 
 pub(super) fn step_no(number: usize) -> StepNo {

@@ -1,9 +1,9 @@
 //! Changes of our own tables that a turn makes: each is one transaction with the journal entry that tells of it.
 
-use super::database::Tx;
 use super::doubt::{self, DoubtId};
 use super::request::{self, Decision, RequestId, Submission};
 use super::task::{self, TaskId};
+use super::tx::Tx;
 use super::{ConversationId, Error, Json, inbox};
 use crate::clock::Timestamp;
 use crate::telegram::UserId;

@@ -25,6 +25,12 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 /// Readers of a SQLite file: more would wait for the same disk.
 const SQLITE_READERS: u32 = 4;
 
+/// What a reader of a SQLite file keeps of it in memory, in the pragma's words: 256 KiB. It looks up single rows.
+const READER_CACHE: &str = "-256";
+
+/// Rows of an answer that may wait for whoever reads it: with fewer, SQLite's thread waits in the middle.
+const ROWS: usize = 1024;
+
 /// An idle connection to a server is closed after this long.
 const IDLE: Duration = Duration::from_mins(10);
 
@@ -83,6 +89,7 @@ pub(super) fn server(settings: &Settings) -> Result<Server, Error> {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(settings.busy_timeout)
+                .row_buffer_size(ROWS)
                 .optimize_on_close(true, None),
         )),
         DatabaseUrl::Postgres(url) => PgConnectOptions::from_str(url.expose_secret())
@@ -100,7 +107,8 @@ pub(super) async fn readers(settings: &Settings, server: &Server) -> Result<Pool
             .max_lifetime(None)
             .idle_timeout(None)
             .acquire_timeout(settings.acquire_timeout)
-            .connect_with(options.clone())
+            .test_before_acquire(false) // A file does not hang up.
+            .connect_with(options.clone().pragma("cache_size", READER_CACHE))
             .await
             .map(Pool::Sqlite),
         Server::Postgres(options) => {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::database::{Arg, Pool, Rows, Tx, words};
+use super::database::{Arg, Pool, Rows, words};
 use super::journal;
 use super::script_set::SetHash;
+use super::tx::Tx;
 use super::{Error, Json, LaneId};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
@@ -154,7 +155,7 @@ impl Records {
 }
 
 /// Writes conversations, new and advanced. [`Error::AlreadyAwaiting`] when one would be a person's second.
-pub(super) async fn write(tx: &mut Tx, records: &Records) -> Result<(), Error> {
+pub(super) fn write(tx: &mut Tx, records: Records) {
     const SQL: &str = "\
         insert into conversation
             (id, chat_id, user_id, flow, set_hash, epoch, status, detail, updated_at)
@@ -168,12 +169,12 @@ pub(super) async fn write(tx: &mut Tx, records: &Records) -> Result<(), Error> {
         on conflict (id) do update
         set flow = excluded.flow, set_hash = excluded.set_hash, epoch = excluded.epoch,
             status = excluded.status, detail = excluded.detail, updated_at = excluded.updated_at";
-    let mut rows = records.ended.clone();
-    rows.extend(&records.awaiting);
-    match tx.run_each("write conversations", SQL, &rows).await {
+    let Records { ended: mut rows, awaiting } = records;
+    rows.extend(&awaiting);
+    tx.later("write conversations", SQL, rows, None, |_, written| match written {
         Err(Error::Refused { source, .. }) if is_second(&source) => Err(Error::AlreadyAwaiting),
         written => written.map(drop),
-    }
+    });
 }
 
 /// The conversation in which a person's answer is awaited, with its journal.

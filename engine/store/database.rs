@@ -1,9 +1,9 @@
-//! The two databases behind one face: the same text, the same arguments, the same rows.
+//! The two databases behind one face: the same arguments, the same rows.
 
 use serde::Serialize;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Connection, FromRow, PgConnection, Postgres, Sqlite, SqliteConnection};
+use sqlx::{FromRow, Postgres, Sqlite};
 
 use super::error::Error;
 
@@ -61,13 +61,6 @@ pub(super) enum Pool {
     Postgres(PgPool),
 }
 
-/// The writer's own connection, with or without an open transaction.
-#[derive(Debug)]
-pub(super) enum Tx {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
 /// Binds the arguments in order; the two builders share no trait that would let a function do it.
 macro_rules! bound {
     ($query:expr, $args:expr) => {{
@@ -83,6 +76,7 @@ macro_rules! bound {
         query
     }};
 }
+pub(super) use bound;
 
 impl Pool {
     /// Reads all rows. `doing` completes "the database refused to …".
@@ -105,98 +99,6 @@ impl Pool {
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
         }
-    }
-}
-
-impl Tx {
-    /// Opens a transaction that may write.
-    pub async fn begin(&mut self) -> Result<(), Error> {
-        let opening = match self {
-            // A deferred transaction that reads first may find the lock taken when it comes to write.
-            Tx::Sqlite(_) => "begin immediate",
-            Tx::Postgres(_) => "begin",
-        };
-        self.run("open a transaction", opening, &[]).await.map(drop)
-    }
-
-    /// Commits; the driver's own error, because its meaning depends on the database.
-    pub async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        match self {
-            Tx::Sqlite(connection) => sqlx::query("commit").execute(connection).await.map(drop),
-            Tx::Postgres(connection) => sqlx::query("commit").execute(connection).await.map(drop),
-        }
-    }
-
-    /// Gives the transaction up.
-    pub async fn roll_back(&mut self) -> Result<(), Error> {
-        self.run("roll back", "rollback", &[]).await.map(drop)
-    }
-
-    /// Reads the rows a statement returns. `doing` completes "the database refused to …".
-    pub async fn rows<T: Record>(
-        &mut self,
-        doing: &'static str,
-        sql: &'static str,
-        args: &[Arg<'_>],
-    ) -> Result<Vec<T>, Error> {
-        match self {
-            Tx::Sqlite(connection) => {
-                bound!(sqlx::query_as::<Sqlite, T>(sql), args).fetch_all(connection).await
-            }
-            Tx::Postgres(connection) => {
-                bound!(sqlx::query_as::<Postgres, T>(sql), args).fetch_all(connection).await
-            }
-        }
-        .map_err(|source| Error::of(doing, source))
-    }
-
-    /// Runs a statement and tells how many rows it touched.
-    pub async fn run(
-        &mut self,
-        doing: &'static str,
-        sql: &'static str,
-        args: &[Arg<'_>],
-    ) -> Result<u64, Error> {
-        match self {
-            Tx::Sqlite(connection) => bound!(sqlx::query::<Sqlite>(sql), args)
-                .execute(connection)
-                .await
-                .map(|done| done.rows_affected()),
-            Tx::Postgres(connection) => bound!(sqlx::query::<Postgres>(sql), args)
-                .execute(connection)
-                .await
-                .map(|done| done.rows_affected()),
-        }
-        .map_err(|source| Error::of(doing, source))
-    }
-
-    /// Runs a statement for many rows at once; none, when there are no rows.
-    pub async fn run_each(
-        &mut self,
-        doing: &'static str,
-        sql: &'static str,
-        rows: &Rows,
-    ) -> Result<u64, Error> {
-        if rows.is_empty() { Ok(0) } else { self.run(doing, sql, &[rows.into()]).await }
-    }
-
-    /// Runs a statement for many rows at once and reads what it returns.
-    pub async fn rows_each<T: Record>(
-        &mut self,
-        doing: &'static str,
-        sql: &'static str,
-        rows: &Rows,
-    ) -> Result<Vec<T>, Error> {
-        if rows.is_empty() { Ok(Vec::new()) } else { self.rows(doing, sql, &[rows.into()]).await }
-    }
-
-    /// Closes the connection, if that is still possible.
-    pub async fn close(self) {
-        // A broken connection cannot say goodbye, and nothing depends on it.
-        let _ = match self {
-            Tx::Sqlite(connection) => connection.close().await,
-            Tx::Postgres(connection) => connection.close().await,
-        };
     }
 }
 
@@ -243,6 +145,10 @@ impl Rows {
 
     pub fn len(&self) -> usize {
         self.count
+    }
+
+    pub fn into_text(self) -> String {
+        self.text
     }
 
     pub fn as_str(&self) -> &str {

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use tokio::sync::oneshot;
 
-use super::database::{Rows, Tx};
-use super::lane::{self, Holder};
+use super::database::Rows;
+use super::lane;
 use super::outbox::Receipt;
 use super::turn::Prepared;
+use super::tx::Tx;
 use super::{Committed, Error, Json, LaneId, Lease};
 use super::{change, conversation, inbox, journal, outbox, partner, timer};
 use crate::clock::Timestamp;
@@ -24,6 +25,7 @@ pub(super) struct Pending<W, T> {
 pub(super) struct Intake {
     pub entries: Vec<inbox::New>,
     pub rows: Rows,
+    pub at: Timestamp,
 }
 
 /// Writes that become one transaction.
@@ -39,7 +41,7 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Results {
     intakes: Vec<Vec<inbox::Entry>>,
-    turns: Vec<Result<Committed, Error>>,
+    turns: Vec<Committed>,
     leases: Vec<Option<Lease>>,
 }
 
@@ -49,23 +51,14 @@ impl Group {
         self.intakes.len() + self.turns.len() + self.receipts.len() + self.leases.len()
     }
 
-    /// Writes everything within the transaction. A turn that may not be written is left out and told why;
-    /// any other failure is the group's.
+    /// Writes everything within the transaction, or fails as a whole. Only what somebody must be told of is waited
+    /// for; the rest goes along.
     pub async fn write(&self, tx: &mut Tx, me: i64, now: Timestamp) -> Result<Results, Error> {
-        let mut holders = self.lock_lanes(tx).await?;
-        let leases = self.grant_leases(tx, &mut holders, me).await?;
-        let fenced = self.fence(&holders, me);
-        let (mut turns, effects) = self.write_turns(tx, fenced, now).await?;
-        let (intakes, entries) = self.write_entries(tx, &turns, &effects, me, now).await?;
+        let leases = self.grant_leases(tx, me).await?;
+        let (mut turns, effects) = self.write_turns(tx, me, now).await?;
         let receipts: Vec<&Receipt> = self.receipts.iter().map(|pending| &pending.write).collect();
-        if !receipts.is_empty() {
-            outbox::settle(tx, &receipts, now).await?;
-        }
-        for (turn, events) in turns.iter_mut().zip(entries) {
-            if let Ok(committed) = turn {
-                committed.entries = events;
-            }
-        }
+        outbox::settle(tx, &receipts, now);
+        let intakes = self.write_entries(tx, &mut turns, &effects, me, now).await?;
         Ok(Results { intakes, turns, leases })
     }
 
@@ -75,8 +68,8 @@ impl Group {
         for (pending, entries) in self.intakes.into_iter().zip(results.intakes) {
             let _ = pending.reply.send(Ok(entries));
         }
-        for (pending, result) in self.turns.into_iter().zip(results.turns) {
-            let _ = pending.reply.send(result);
+        for (pending, committed) in self.turns.into_iter().zip(results.turns) {
+            let _ = pending.reply.send(Ok(committed));
         }
         for (pending, lease) in self.leases.into_iter().zip(results.leases) {
             let _ = pending.reply.send(Ok(lease));
@@ -112,172 +105,106 @@ impl Group {
         alone
     }
 
-    /// Locks every lane the group concerns, in one order for all writers.
-    async fn lock_lanes(&self, tx: &mut Tx) -> Result<HashMap<LaneId, Holder>, Error> {
-        let leased: BTreeSet<LaneId> = self.leases.iter().map(|pending| pending.write).collect();
-        let mut concerned = leased.clone();
-        if let Tx::Postgres(_) = tx {
+    /// Locks every lane the group concerns, takes the lanes that may be taken and wakes the holders of the others.
+    async fn grant_leases(&self, tx: &mut Tx, me: i64) -> Result<Vec<Option<Lease>>, Error> {
+        let asked: BTreeSet<LaneId> = self.leases.iter().map(|pending| pending.write).collect();
+        let mut concerned = asked.clone();
+        if !tx.locks_all() {
             // Whoever takes the lane of a new entry waits for the entry, and then finds it.
             concerned.extend(self.entry_lanes());
         }
-        lane::ensure(tx, &concerned).await?;
+        lane::ensure(tx, &concerned);
         concerned.extend(self.turns.iter().map(|pending| pending.write.lease.lane()));
-        lane::lock(tx, &concerned).await
+        lane::lock(tx, &concerned);
+        let taken = lane::take(tx, &asked, me).await?;
+        let taken: HashMap<LaneId, Lease> = taken.into_iter().map(|lease| (lease.lane, lease)).collect();
+        let held = asked.into_iter().filter(|lane| !taken.contains_key(lane)).collect();
+        lane::wake_holders(tx, &held, me);
+        Ok(self.leases.iter().map(|pending| taken.get(&pending.write).copied()).collect())
     }
 
-    /// Takes the lanes that may be taken and wakes the holders of the others.
-    async fn grant_leases(
-        &self,
-        tx: &mut Tx,
-        holders: &mut HashMap<LaneId, Holder>,
-        me: i64,
-    ) -> Result<Vec<Option<Lease>>, Error> {
-        if self.leases.is_empty() {
-            return Ok(Vec::new());
-        }
-        let live = lane::live_instances(tx).await?;
-        let (takable, held): (BTreeSet<LaneId>, BTreeSet<LaneId>) =
-            self.leases.iter().map(|pending| pending.write).partition(|lane| {
-                let owner = holders.get(lane).and_then(|holder| holder.owner);
-                owner.is_none_or(|owner| owner == me || !live.contains(&owner))
-            });
-        let mut granted = HashMap::new();
-        for lease in lane::take(tx, &takable, me).await? {
-            holders.insert(lease.lane, Holder { id: lease.lane.0, owner: Some(me), token: lease.token });
-            granted.insert(lease.lane, lease);
-        }
-        lane::wake_holders(tx, &held, me).await?;
-        Ok(self.leases.iter().map(|pending| granted.get(&pending.write).copied()).collect())
-    }
-
-    /// Sees which turns still hold their lanes.
-    fn fence(&self, holders: &HashMap<LaneId, Holder>, me: i64) -> Vec<Result<(), Error>> {
-        let valid = |lease: Lease| {
-            holders
-                .get(&lease.lane)
-                .is_some_and(|holder| holder.owner == Some(me) && holder.token == lease.token)
-        };
-        self.turns
-            .iter()
-            .map(|pending| pending.write.lease)
-            .map(|lease| if valid(lease) { Ok(()) } else { Err(Error::StaleLease { lane: lease.lane }) })
-            .collect()
-    }
-
-    /// Writes the turns that hold their lanes, all but their entries for other lanes, and returns beside
-    /// them the entries that their local changes bring about.
+    /// Writes the turns, all but their entries for other lanes, and returns beside them the entries that their
+    /// local changes bring about. Fails when one does not hold its lane or is written already.
     async fn write_turns(
         &self,
         tx: &mut Tx,
-        fenced: Vec<Result<(), Error>>,
+        me: i64,
         now: Timestamp,
-    ) -> Result<(Vec<Result<Committed, Error>>, Vec<Vec<inbox::New>>), Error> {
-        let mut turns = self.finish_entries(tx, fenced, now).await?;
+    ) -> Result<(Vec<Committed>, Vec<Vec<inbox::New>>), Error> {
+        let turns = || self.turns.iter().map(|pending| &*pending.write);
+        lane::fence(tx, turns().map(|turn| turn.lease), me);
+        inbox::expect_open(tx, Rows::of(turns().filter_map(|turn| turn.amid)));
+        inbox::finish(tx, Rows::of(turns().filter_map(|turn| turn.finish)), now);
         let mut rows = TurnRows::default();
-        for (pending, turn) in self.turns.iter().zip(&turns) {
-            if turn.is_ok() {
-                rows.extend(&pending.write);
-            }
-        }
-        timer::stop(tx, &rows.stop_timers).await?;
-        conversation::write(tx, &rows.conversations).await?;
-        journal::forget(tx, &rows.forget).await?;
-        let effects = self.change_locally(tx, &mut turns, &mut rows.journal).await?;
-        journal::write(tx, &rows.journal).await?;
+        turns().for_each(|turn| rows.extend(turn));
+        timer::stop(tx, rows.stop_timers);
+        conversation::write(tx, rows.conversations);
+        journal::forget(tx, rows.forget);
+        let (mut committed, effects) = self.change_locally(tx, &mut rows.journal).await?;
+        journal::write(tx, rows.journal);
+        timer::put(tx, rows.timers);
+        partner::mark_reached(tx, rows.reached);
+        partner::mark_lost(tx, rows.lost);
         let ids = outbox::put(tx, &rows.messages).await?;
-        timer::put(tx, &rows.timers).await?;
-        partner::mark_reached(tx, &rows.reached).await?;
-        partner::mark_lost(tx, &rows.lost).await?;
-        for (pending, turn) in self.turns.iter().zip(&mut turns) {
-            if let Ok(committed) = turn {
-                committed.messages = messages(&pending.write, &ids);
-            }
+        for (turn, committed) in turns().zip(&mut committed) {
+            committed.messages = messages(turn, &ids);
         }
-        Ok((turns, effects))
-    }
-
-    /// Marks the entries of the turns as done with; a turn whose entry was done before, as a whole or with a
-    /// commit in its middle, is repeated.
-    async fn finish_entries(
-        &self,
-        tx: &mut Tx,
-        fenced: Vec<Result<(), Error>>,
-        now: Timestamp,
-    ) -> Result<Vec<Result<Committed, Error>>, Error> {
-        let valid = self.turns.iter().zip(&fenced).filter(|(_, fenced)| fenced.is_ok());
-        let ids: BTreeSet<inbox::EntryId> = valid.filter_map(|(pending, _)| pending.write.finish).collect();
-        let valid = self.turns.iter().zip(&fenced).filter(|(_, fenced)| fenced.is_ok());
-        let amid: BTreeSet<inbox::EntryId> = valid.filter_map(|(pending, _)| pending.write.amid).collect();
-        let undone = inbox::undone(tx, &Rows::of(amid)).await?;
-        let mut open = inbox::finish(tx, &Rows::of(ids), now).await?;
-        let turns = self.turns.iter().zip(fenced).map(|(pending, fenced)| {
-            fenced?;
-            // Taken out of the set, so that of two turns for one entry only the first is written.
-            let is_first = pending.write.finish.is_none_or(|id| open.remove(&id));
-            if is_first && pending.write.amid.is_none_or(|id| undone.contains(&id)) {
-                Ok(Committed::default())
-            } else {
-                Err(Error::AlreadyDone)
-            }
-        });
-        Ok(turns.collect())
+        Ok((committed, effects))
     }
 
     /// Makes the local changes, and adds the steps that tell of them to the journal.
     async fn change_locally(
         &self,
         tx: &mut Tx,
-        turns: &mut [Result<Committed, Error>],
         journal: &mut journal::Records,
-    ) -> Result<Vec<Vec<inbox::New>>, Error> {
-        let mut effects = Vec::with_capacity(turns.len());
-        for (pending, turn) in self.turns.iter().zip(turns) {
-            let (Ok(committed), Some(local)) = (turn, &pending.write.local) else {
-                effects.push(Vec::new());
-                continue;
-            };
-            let effect = change::apply(tx, &local.change, pending.write.at).await?;
-            if let Some(row) = &local.row {
-                let row = journal::Row { answer: Some(effect.answer.clone()), ..row.clone() };
-                journal.push(&row, pending.write.limits)?;
+    ) -> Result<(Vec<Committed>, Vec<Vec<inbox::New>>), Error> {
+        let (mut turns, mut effects) = (Vec::new(), Vec::new());
+        for Pending { write: turn, .. } in &self.turns {
+            let mut committed = Committed::default();
+            let mut events = Vec::new();
+            if let Some(local) = &turn.local {
+                let effect = change::apply(tx, &local.change, turn.at).await?;
+                if let Some(row) = &local.row {
+                    let row = journal::Row { answer: Some(effect.answer.clone()), ..row.clone() };
+                    journal.push(&row, turn.limits)?;
+                }
+                committed.answer = Some(effect.answer);
+                events = effect.events;
             }
-            committed.answer = Some(effect.answer);
-            effects.push(effect.events);
+            turns.push(committed);
+            effects.push(events);
         }
-        Ok(effects)
+        Ok((turns, effects))
     }
 
-    /// Accepts the entries of intakes, of turns and of local changes; returns what is new for each intake
-    /// and for each turn.
+    /// Accepts the entries of intakes, of turns and of local changes; returns what is new for each intake, and
+    /// adds to each turn what is new of its.
     async fn write_entries(
         &self,
         tx: &mut Tx,
-        turns: &[Result<Committed, Error>],
+        turns: &mut [Committed],
         effects: &[Vec<inbox::New>],
         me: i64,
         now: Timestamp,
-    ) -> Result<(Vec<Vec<inbox::Entry>>, Vec<Vec<inbox::Entry>>), Error> {
+    ) -> Result<Vec<Vec<inbox::Entry>>, Error> {
         let mut rows = Rows::default();
         for pending in &self.intakes {
             rows.extend(&pending.write.rows);
         }
-        for ((pending, turn), events) in self.turns.iter().zip(turns).zip(effects) {
-            if turn.is_ok() {
-                rows.extend(&pending.write.event_rows);
-                rows.extend(&inbox::rows(events, now));
-            }
+        for (pending, events) in self.turns.iter().zip(effects) {
+            rows.extend(&pending.write.event_rows);
+            rows.extend(&inbox::rows(events, now));
         }
-        let accepted = inbox::accept(tx, &rows).await?;
-        let lanes = accepted.iter().map(|entry| entry.lane).collect();
-        lane::wake_holders(tx, &lanes, me).await?;
-        let mut accepted = ByName::of(accepted);
-        let intakes =
-            self.intakes.iter().map(|pending| accepted.take(pending.write.entries.iter())).collect();
-        let turns = self.turns.iter().zip(turns).zip(effects).map(|((pending, turn), events)| match turn {
-            Ok(_) => accepted.take(pending.write.events.iter().chain(events)),
-            Err(_) => Vec::new(),
-        });
-        Ok((intakes, turns.collect()))
+        let mut accepted = inbox::accept(tx, &rows).await?;
+        let intakes = self.intakes.iter().map(|pending| &pending.write);
+        let intakes: Vec<_> = intakes.map(|intake| accepted.take(&intake.entries, intake.at)).collect();
+        for ((pending, events), turn) in self.turns.iter().zip(effects).zip(&mut *turns) {
+            turn.entries = accepted.take(&pending.write.events, pending.write.at);
+            turn.entries.extend(accepted.take(events, now));
+        }
+        let entries = intakes.iter().chain(turns.iter().map(|turn| &turn.entries)).flatten();
+        lane::wake_holders(tx, &entries.map(|entry| entry.lane).collect(), me);
+        Ok(intakes)
     }
 
     /// The lanes of the entries that are known before anything is written.
@@ -311,23 +238,6 @@ impl TurnRows {
         self.timers.extend(&turn.timers);
         self.reached.extend(&turn.reached);
         self.lost.extend(&turn.lost);
-    }
-}
-
-/// Accepted entries, to be found by what names them.
-struct ByName(HashMap<(String, String), inbox::Entry>);
-
-impl ByName {
-    fn of(entries: Vec<inbox::Entry>) -> ByName {
-        ByName(entries.into_iter().map(|entry| ((entry.source.clone(), entry.key.clone()), entry)).collect())
-    }
-
-    /// Takes out those of `wanted` that are there, in the order of acceptance.
-    fn take<'a>(&mut self, wanted: impl Iterator<Item = &'a inbox::New>) -> Vec<inbox::Entry> {
-        let mut taken: Vec<inbox::Entry> =
-            wanted.filter_map(|entry| self.0.remove(&(entry.source.clone(), entry.key.clone()))).collect();
-        taken.sort_unstable_by_key(|entry| entry.id);
-        taken
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use sqlx::FromRow;
 
 use super::Error;
-use super::database::{Pool, Tx};
+use super::database::Pool;
+use super::tx::Tx;
 use crate::clock::Timestamp;
 
 /// How long finished things are kept; none keeps them for ever.

@@ -1,11 +1,12 @@
 //! Updates accepted once, in order per lane: Telegram's, Bitrix24's, timers, panel actions and events.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::database::{Pool, Rows, Tx};
+use super::database::{Pool, Rows};
+use super::tx::{Tx, all_touched};
 use super::{Error, Json, LaneId};
 use crate::clock::Timestamp;
 
@@ -89,8 +90,30 @@ pub(super) fn rows(entries: &[New], received_at: Timestamp) -> Rows {
     }))
 }
 
-/// Writes entries and returns the new ones.
-pub(super) async fn accept(tx: &mut Tx, entries: &Rows) -> Result<Vec<Entry>, Error> {
+/// The numbers of entries that were just accepted, by what names them.
+#[derive(Debug)]
+pub(super) struct Numbers(HashMap<(String, String), EntryId>);
+
+impl Numbers {
+    /// Takes out those of `wanted` that are there, in the order of acceptance.
+    pub fn take<'a>(
+        &mut self,
+        wanted: impl IntoIterator<Item = &'a New>,
+        received_at: Timestamp,
+    ) -> Vec<Entry> {
+        let number = |new: &'a New| {
+            let id = self.0.remove(&(new.source.clone(), new.key.clone()))?;
+            let New { source, key, lane, body } = new.clone();
+            Some(Entry { id, source, key, lane, body, received_at })
+        };
+        let mut taken: Vec<Entry> = wanted.into_iter().filter_map(number).collect();
+        taken.sort_unstable_by_key(|entry| entry.id);
+        taken
+    }
+}
+
+/// Writes entries and returns the numbers of the new ones.
+pub(super) async fn accept(tx: &mut Tx, entries: &Rows) -> Result<Numbers, Error> {
     const SQL: &str = "\
         insert into inbox (source, key, lane_id, body, received_at)
         select cast(value ->> 'source' as text), cast(value ->> 'key' as text),
@@ -99,32 +122,29 @@ pub(super) async fn accept(tx: &mut Tx, entries: &Rows) -> Result<Vec<Entry>, Er
         from json_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (source, key) do nothing
-        returning id, source, key, lane_id, body, received_at";
-    let mut accepted: Vec<Stored> = tx.rows_each("accept entries", SQL, entries).await?;
-    accepted.sort_unstable_by_key(|entry| entry.id);
-    Ok(accepted.into_iter().map(Entry::from).collect())
+        returning id, source, key";
+    let accepted: Vec<(i64, String, String)> = tx.rows_each("accept entries", SQL, entries).await?;
+    Ok(Numbers(accepted.into_iter().map(|(id, source, key)| ((source, key), EntryId(id))).collect()))
 }
 
-/// Marks entries as done with, and returns those that were not yet.
-pub(super) async fn finish(tx: &mut Tx, ids: &Rows, now: Timestamp) -> Result<HashSet<EntryId>, Error> {
+/// Marks entries as done with. [`Error::AlreadyDone`] when one was before, or is named twice.
+pub(super) fn finish(tx: &mut Tx, ids: Rows, now: Timestamp) {
     const SQL: &str = "\
         update inbox set done_at = $2
-        where id in (select cast(value as bigint) from json_each($1)) and done_at is null
-        returning id";
-    if ids.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let done: Vec<(i64,)> = tx.rows("finish entries", SQL, &[ids.into(), now.0.into()]).await?;
-    Ok(done.into_iter().map(|(id,)| EntryId(id)).collect())
+        where id in (select cast(value as bigint) from json_each($1)) and done_at is null";
+    tx.later("finish entries", SQL, ids, Some(now.0), all_touched);
 }
 
-/// Those of the entries that are not done with.
-pub(super) async fn undone(tx: &mut Tx, ids: &Rows) -> Result<HashSet<EntryId>, Error> {
+/// Sees that entries are not done with, or it is [`Error::AlreadyDone`].
+pub(super) fn expect_open(tx: &mut Tx, ids: Rows) {
     const SQL: &str = "\
-        select id from inbox
-        where done_at is null and id in (select cast(value as bigint) from json_each($1))";
-    let undone: Vec<(i64,)> = tx.rows_each("look for open entries", SQL, ids).await?;
-    Ok(undone.into_iter().map(|(id,)| EntryId(id)).collect())
+        select cast(value as bigint) from json_each($1)
+        where not exists (
+            select 1 from inbox where inbox.id = cast(value as bigint) and inbox.done_at is null)";
+    tx.later("look for open entries", SQL, ids, None, |_, done| match done?.found {
+        Some(_) => Err(Error::AlreadyDone),
+        None => Ok(()),
+    });
 }
 
 /// The entries of a lane that are not done with, in order.

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
 use super::conversation::ConversationId;
-use super::database::{Pool, Rows, Tx};
+use super::database::{Pool, Rows};
+use super::tx::{Tx, all_touched, whatever};
 use super::{Error, Json};
 use crate::clock::Timestamp;
 
@@ -115,7 +116,7 @@ impl Records {
 }
 
 /// Forgets steps: each row names a conversation and the first step to go.
-pub(super) async fn forget(tx: &mut Tx, from: &Rows) -> Result<(), Error> {
+pub(super) fn forget(tx: &mut Tx, from: Rows) {
     // The pairs are listed first, or SQLite would look at every step of every conversation.
     const SQL: &str = "\
         delete from journal
@@ -125,11 +126,11 @@ pub(super) async fn forget(tx: &mut Tx, from: &Rows) -> Result<(), Error> {
             join journal as step
                 on step.conversation_id = cast(back.value ->> 0 as bigint)
                 and step.step_no >= cast(back.value ->> 1 as bigint))";
-    tx.run_each("forget steps", SQL, from).await.map(drop)
+    tx.later("forget steps", SQL, from, None, whatever);
 }
 
 /// Writes steps. [`Error::AlreadyDone`] when one of them has its answer already.
-pub(super) async fn write(tx: &mut Tx, records: &Records) -> Result<(), Error> {
+pub(super) fn write(tx: &mut Tx, records: Records) {
     const BLOBS: &str = "\
         insert into blob (hash, body)
         select cast(value ->> 'hash' as text), cast(value ->> 'body' as text)
@@ -150,9 +151,8 @@ pub(super) async fn write(tx: &mut Tx, records: &Records) -> Result<(), Error> {
             request = coalesce(excluded.request, journal.request),
             blob_hash = excluded.blob_hash, recorded_at = excluded.recorded_at
         where journal.answer is null and journal.blob_hash is null";
-    tx.run_each("keep large answers", BLOBS, &records.blobs).await?;
-    let written = tx.run_each("write steps", STEPS, &records.steps).await?;
-    if written < records.steps.len() as u64 { Err(Error::AlreadyDone) } else { Ok(()) }
+    tx.later("keep large answers", BLOBS, records.blobs, None, whatever);
+    tx.later("write steps", STEPS, records.steps, None, all_touched);
 }
 
 /// The steps of a conversation, in order.

@@ -1,12 +1,12 @@
 //! One chat, one lane: whoever holds its lease is the only one to advance what concerns the chat.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::Error;
-use super::database::{Pool, Rows, Tx};
+use super::database::{Pool, Rows};
+use super::tx::{Tx, whatever};
 use crate::clock::Timestamp;
 use crate::telegram::ChatId;
 
@@ -52,14 +52,6 @@ pub enum Wakeup {
     All,
 }
 
-/// Who holds a lane.
-#[derive(Clone, Copy, Debug, FromRow)]
-pub(super) struct Holder {
-    pub id: i64,
-    pub owner: Option<i64>,
-    pub token: i64,
-}
-
 /// Registers a process and returns its number.
 pub(super) async fn register(pool: &Pool, now: Timestamp) -> Result<i64, Error> {
     const SQL: &str = "insert into instance (seen_at) values ($1) returning id";
@@ -67,46 +59,34 @@ pub(super) async fn register(pool: &Pool, now: Timestamp) -> Result<i64, Error> 
     Ok(ids.first().expect("an insert without a condition returns its row").0)
 }
 
-/// Locks lanes until the transaction ends, and tells who holds them. The order of locking is the lanes'
-/// own, so two writers cannot wait for each other.
-pub(super) async fn lock(tx: &mut Tx, lanes: &BTreeSet<LaneId>) -> Result<HashMap<LaneId, Holder>, Error> {
-    const SQLITE: &str = "\
-        select id, owner, token from lane
-        where id in (select cast(value as bigint) from json_each($1))";
-    const POSTGRES: &str = "\
-        select id, owner, token from lane
-        where id in (select cast(value as bigint) from json_each($1))
-        order by id for update";
-    let sql = match tx {
-        Tx::Sqlite(_) => SQLITE, // `begin immediate` has locked everything.
-        Tx::Postgres(_) => POSTGRES,
-    };
-    let holders: Vec<Holder> = tx.rows_each("lock lanes", sql, &Rows::of(lanes)).await?;
-    Ok(holders.into_iter().map(|holder| (LaneId(holder.id), holder)).collect())
-}
-
 /// Makes the rows of lanes nobody had yet.
-pub(super) async fn ensure(tx: &mut Tx, lanes: &BTreeSet<LaneId>) -> Result<(), Error> {
+pub(super) fn ensure(tx: &mut Tx, lanes: &BTreeSet<LaneId>) {
     const SQL: &str = "\
         insert into lane (id)
         select cast(value as bigint) from json_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (id) do nothing";
-    tx.run_each("make lanes", SQL, &Rows::of(lanes)).await.map(drop)
+    tx.later("make lanes", SQL, Rows::of(lanes), None, whatever);
 }
 
-/// The instances that may hold lanes.
-pub(super) async fn live_instances(tx: &mut Tx) -> Result<HashSet<i64>, Error> {
-    const SQL: &str = "select id from live_instance";
-    let live: Vec<(i64,)> = tx.rows("see which instances live", SQL, &[]).await?;
-    Ok(live.into_iter().map(|(id,)| id).collect())
+/// Locks lanes until the transaction ends. The order of locking is the lanes' own, so two writers cannot wait
+/// for each other.
+pub(super) fn lock(tx: &mut Tx, lanes: &BTreeSet<LaneId>) {
+    const SQL: &str = "\
+        select id from lane
+        where id in (select cast(value as bigint) from json_each($1))
+        order by id for update";
+    if !tx.locks_all() {
+        tx.later("lock lanes", SQL, Rows::of(lanes), None, whatever);
+    }
 }
 
-/// Makes `owner` the holder of locked lanes.
+/// Makes `owner` the holder of those lanes that no other live instance holds.
 pub(super) async fn take(tx: &mut Tx, lanes: &BTreeSet<LaneId>, owner: i64) -> Result<Vec<Lease>, Error> {
     const SQL: &str = "\
         update lane set owner = $2, token = token + 1
         where id in (select cast(value as bigint) from json_each($1))
+          and (owner is null or owner = $2 or owner not in (select id from live_instance))
         returning id, token";
     if lanes.is_empty() {
         return Ok(Vec::new());
@@ -116,6 +96,21 @@ pub(super) async fn take(tx: &mut Tx, lanes: &BTreeSet<LaneId>, owner: i64) -> R
     Ok(taken.into_iter().map(|(id, token)| Lease { lane: LaneId(id), token }).collect())
 }
 
+/// Sees that `owner` holds every lane under the token of its lease, or it is [`Error::StaleLease`].
+pub(super) fn fence(tx: &mut Tx, leases: impl Iterator<Item = Lease>, owner: i64) {
+    const SQL: &str = "\
+        select cast(value ->> 0 as bigint) from json_each($1)
+        where not exists (
+            select 1 from lane
+            where lane.id = cast(value ->> 0 as bigint) and lane.token = cast(value ->> 1 as bigint)
+              and lane.owner = $2)";
+    let leases = Rows::of(leases.map(|lease| (lease.lane, lease.token)));
+    tx.later("see who holds the lanes", SQL, leases, Some(owner), |_, stale| match stale?.found {
+        Some(lane) => Err(Error::StaleLease { lane: LaneId(lane) }),
+        None => Ok(()),
+    });
+}
+
 /// Gives all lanes of `owner` back.
 pub(super) async fn release(tx: &mut Tx, owner: i64) -> Result<(), Error> {
     const SQL: &str = "update lane set owner = null where owner = $1";
@@ -123,17 +118,14 @@ pub(super) async fn release(tx: &mut Tx, owner: i64) -> Result<(), Error> {
 }
 
 /// Wakes the instances other than `me` that hold these lanes, once the transaction is committed.
-pub(super) async fn wake_holders(tx: &mut Tx, lanes: &BTreeSet<LaneId>, me: i64) -> Result<(), Error> {
+pub(super) fn wake_holders(tx: &mut Tx, lanes: &BTreeSet<LaneId>, me: i64) {
     const SQL: &str = "\
-        select cast(pg_notify('borodach_lane_' || owner, cast(id as text)) as text) as sent
+        select pg_notify('borodach_lane_' || owner, cast(id as text))
         from lane
         where id in (select cast(value as bigint) from json_each($1)) and owner <> $2";
-    if lanes.is_empty() || matches!(tx, Tx::Sqlite(_)) {
-        return Ok(());
+    if !tx.locks_all() {
+        tx.later("wake other instances", SQL, Rows::of(lanes), Some(me), whatever);
     }
-    let _sent: Vec<(String,)> =
-        tx.rows("wake other instances", SQL, &[(&Rows::of(lanes)).into(), me.into()]).await?;
-    Ok(())
 }
 
 /// Lanes with open entries or messages that no live instance holds.

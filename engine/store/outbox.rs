@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::database::{Pool, Rows, Tx};
+use super::database::{Pool, Rows};
+use super::tx::{Tx, whatever};
 use super::{Error, Json, partner};
 use crate::clock::Timestamp;
 use crate::telegram::ChatId;
@@ -148,7 +149,7 @@ pub(super) async fn put(tx: &mut Tx, messages: &Rows) -> Result<HashMap<String, 
 }
 
 /// Writes what became of messages.
-pub(super) async fn settle(tx: &mut Tx, receipts: &[&Receipt], now: Timestamp) -> Result<(), Error> {
+pub(super) fn settle(tx: &mut Tx, receipts: &[&Receipt], now: Timestamp) {
     const SETTLE: &str = "\
         update outbox
         set outcome = cast(receipt.value ->> 'outcome' as text),
@@ -163,15 +164,11 @@ pub(super) async fn settle(tx: &mut Tx, receipts: &[&Receipt], now: Timestamp) -
         where chat_id in (select cast(value as bigint) from json_each($1)) and done_at is null";
 
     let settled = Rows::of(receipts.iter().map(|receipt| settled(receipt, now)));
-    tx.run_each("settle messages", SETTLE, &settled).await?;
-    let reached = chats(receipts, |outcome| matches!(outcome, Outcome::Sent { .. }));
-    partner::mark_reached(tx, &reached).await?;
+    tx.later("settle messages", SETTLE, settled, None, whatever);
+    partner::mark_reached(tx, chats(receipts, |outcome| matches!(outcome, Outcome::Sent { .. })));
     let lost = chats(receipts, |outcome| matches!(outcome, Outcome::Unreachable));
-    partner::mark_lost(tx, &lost).await?;
-    if !lost.is_empty() {
-        tx.run("drop messages", DROP, &[(&lost).into(), now.0.into()]).await?;
-    }
-    Ok(())
+    partner::mark_lost(tx, lost.clone());
+    tx.later("drop messages", DROP, lost, Some(now.0), whatever);
 }
 
 /// The messages of a chat that are not delivered, in order.

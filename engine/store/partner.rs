@@ -3,7 +3,8 @@
 use sqlx::FromRow;
 
 use super::Error;
-use super::database::{Pool, Rows, Tx, words};
+use super::database::{Pool, Rows, words};
+use super::tx::{Tx, whatever};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
@@ -97,19 +98,19 @@ struct Stored {
 }
 
 /// Marks whoever is written to in these chats as reachable again.
-pub(super) async fn mark_reached(tx: &mut Tx, chats: &Rows) -> Result<(), Error> {
+pub(super) fn mark_reached(tx: &mut Tx, chats: Rows) {
     const SQL: &str = "\
         update partner set reachable = 1
         where reachable = 0 and chat_id in (select cast(value as bigint) from json_each($1))";
-    tx.run_each("mark partners as reachable", SQL, chats).await.map(drop)
+    tx.later("mark partners as reachable", SQL, chats, None, whatever);
 }
 
 /// Marks whoever is written to in these chats as out of reach.
-pub(super) async fn mark_lost(tx: &mut Tx, chats: &Rows) -> Result<(), Error> {
+pub(super) fn mark_lost(tx: &mut Tx, chats: Rows) {
     const SQL: &str = "\
         update partner set reachable = 0
         where chat_id in (select cast(value as bigint) from json_each($1))";
-    tx.run_each("mark partners as unreachable", SQL, chats).await.map(drop)
+    tx.later("mark partners as unreachable", SQL, chats, None, whatever);
 }
 
 /// A person of the network with their barbershops.

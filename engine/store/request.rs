@@ -5,7 +5,8 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::change::Effect;
-use super::database::{Arg, Pool, Tx, words};
+use super::database::{Arg, Pool, words};
+use super::tx::Tx;
 use super::{Error, Json, inbox, partner};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};

@@ -6,7 +6,8 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::Error;
-use super::database::{Pool, Rows, Tx, words};
+use super::database::{Pool, Rows, words};
+use super::tx::Tx;
 use crate::clock::Timestamp;
 
 /// The content hash of a script set.

@@ -5,9 +5,10 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::conversation::ConversationId;
-use super::database::{Pool, Rows, Tx, words};
+use super::database::{Pool, Rows, words};
 use super::inbox;
 use super::journal::StepNo;
+use super::tx::{Tx, whatever};
 use super::{Error, LaneId};
 use crate::clock::Timestamp;
 use crate::telegram::UserId;
@@ -51,14 +52,14 @@ struct Stored {
 }
 
 /// Stops all timers of conversations.
-pub(super) async fn stop(tx: &mut Tx, conversations: &Rows) -> Result<(), Error> {
+pub(super) fn stop(tx: &mut Tx, conversations: Rows) {
     const SQL: &str = "\
         delete from timer where conversation_id in (select cast(value as bigint) from json_each($1))";
-    tx.run_each("stop timers", SQL, conversations).await.map(drop)
+    tx.later("stop timers", SQL, conversations, None, whatever);
 }
 
 /// Promises moments.
-pub(super) async fn put(tx: &mut Tx, timers: &Rows) -> Result<(), Error> {
+pub(super) fn put(tx: &mut Tx, timers: Rows) {
     const SQL: &str = "\
         insert into timer (conversation_id, step_no, kind, lane_id, user_id, fire_at)
         select cast(value ->> 'conversation' as bigint), cast(value ->> 'step' as bigint),
@@ -68,7 +69,7 @@ pub(super) async fn put(tx: &mut Tx, timers: &Rows) -> Result<(), Error> {
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (conversation_id, step_no, kind) do update
         set lane_id = excluded.lane_id, user_id = excluded.user_id, fire_at = excluded.fire_at";
-    tx.run_each("promise timers", SQL, timers).await.map(drop)
+    tx.later("promise timers", SQL, timers, None, whatever);
 }
 
 /// When the next timer fires.

@@ -13,11 +13,11 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::database::Tx;
 use super::group::{Group, Intake, Pending, Results};
 use super::outbox::Receipt;
 use super::settings::{CrashHook, CrashPoint};
 use super::turn::Prepared;
+use super::tx::{Connection, Tx};
 use super::{Committed, Error, LaneId, Lease, inbox};
 use crate::clock::SharedClock;
 
@@ -118,6 +118,8 @@ impl Writer {
                         break;
                     }
                     self.write(&mut waiting).await;
+                    // Those who were just answered hand in what follows, so that it goes together.
+                    tokio::task::yield_now().await;
                 }
                 () = life.stop.cancelled(), if !queue.is_closed() => queue.close(),
             }
@@ -202,6 +204,10 @@ impl Writer {
 
     /// Commits what was written, or gives it up, and keeps the connection if it is still good.
     async fn end<T>(&mut self, mut tx: Tx, written: Result<T, Error>) -> Result<T, Error> {
+        let written = match written {
+            Ok(value) => tx.flush().await.map(|()| value),
+            Err(error) => Err(error),
+        };
         let number = self.life.commits.fetch_add(u64::from(written.is_ok()), Ordering::Relaxed) + 1;
         if written.is_ok() && self.dies(CrashPoint::Before(number)) {
             return Err(self.die(tx).await);
@@ -254,9 +260,10 @@ impl Server {
     /// Opens a connection for writing.
     async fn connect(&self) -> Result<Tx, Error> {
         match self {
-            Server::Sqlite(options) => options.connect().await.map(Tx::Sqlite),
-            Server::Postgres(options) => options.connect().await.map(Tx::Postgres),
+            Server::Sqlite(options) => options.connect().await.map(Connection::Sqlite),
+            Server::Postgres(options) => options.connect().await.map(Connection::Postgres),
         }
+        .map(Tx::over)
         .map_err(|source| Error::of("connect", source))
     }
 }
@@ -264,13 +271,11 @@ impl Server {
 /// What the server calls the open transaction, if it is one that writes.
 async fn transaction_name(tx: &mut Tx) -> Result<Option<String>, Error> {
     const SQL: &str = "select cast(pg_current_xact_id_if_assigned() as text) as name";
-    match tx {
-        Tx::Sqlite(_) => Ok(None),
-        Tx::Postgres(_) => {
-            let names: Vec<(Option<String>,)> = tx.rows("name the transaction", SQL, &[]).await?;
-            Ok(names.into_iter().find_map(|(name,)| name))
-        }
+    if tx.locks_all() {
+        return Ok(None); // Whether it was committed is never in doubt.
     }
+    let names: Vec<(Option<String>,)> = tx.rows("name the transaction", SQL, &[]).await?;
+    Ok(names.into_iter().find_map(|(name,)| name))
 }
 
 /// Asks until it is known whether a transaction was committed.

@@ -1,8 +1,8 @@
 //! What people do, in our own words: Telegram's updates are parsed here and nowhere else.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use teloxide::types::{ChatMemberKind, MediaKind, Message, MessageKind, Update, UpdateKind, User};
 
 use super::{ChatId, UserId};
 
@@ -115,92 +115,236 @@ pub fn update_id(update: &RawValue) -> Option<i64> {
 
 /// Understands one update; texts longer than `clip_bytes` are cut.
 ///
-/// It is read from the text as Telegram sent it: teloxide wants the number first, and a parsed map is sorted.
-/// Errors: what Telegram sent does not have the shape of an update.
+/// Only what the bot acts upon is read, not the whole of Telegram's types: those try some twenty kinds of messages on
+/// every text, and a new part anywhere spoils the whole. Errors: what is read has another shape than Telegram's.
 pub fn parse(update: &RawValue, clip_bytes: usize) -> Result<Parsed, serde_json::Error> {
     let update: Update = serde_json::from_str(update.get())?;
-    Ok(match update.kind {
-        UpdateKind::Message(message) => {
-            message_deed(message, clip_bytes).map_or(Parsed::Unused, Parsed::Deed)
-        }
-        UpdateKind::CallbackQuery(query) => {
-            let from = person(&query.from);
-            let Some(data) = query.data else { return Ok(Parsed::Unused) };
-            let (chat, message_id) = match &query.message {
-                Some(message) => (ChatId(message.chat().id.0), Some(i64::from(message.id().0))),
-                None => (ChatId(from.id.0), None),
-            };
-            let what = What::Press { callback_id: query.id.0, data: clipped(data, 256) };
-            Parsed::Deed(Incoming { chat, from, message_id, what })
-        }
-        UpdateKind::PollAnswer(answer) => match answer.voter {
-            teloxide::types::MaybeAnonymousUser::User(user) => {
-                let from = person(&user);
-                let what = What::PollAnswer { poll_id: answer.poll_id.0, options: answer.option_ids };
-                Parsed::Deed(Incoming { chat: ChatId(from.id.0), from, message_id: None, what })
-            }
-            teloxide::types::MaybeAnonymousUser::Chat(_) => Parsed::Unused,
-        },
-        UpdateKind::MyChatMember(change) if change.chat.is_private() => {
-            let is_reachable =
-                !matches!(change.new_chat_member.kind, ChatMemberKind::Banned(_) | ChatMemberKind::Left);
-            let from = person(&change.from);
-            let what = What::Membership { is_reachable };
-            Parsed::Deed(Incoming { chat: ChatId(change.chat.id.0), from, message_id: None, what })
-        }
-        UpdateKind::Error(_) => return Err(serde::de::Error::custom("its kind or a part of it is unknown")),
-        _ => Parsed::Unused,
-    })
+    let deed = match update {
+        Update { message: Some(message), .. } => message.deed(clip_bytes),
+        Update { callback_query: Some(press), .. } => press.deed(),
+        Update { poll_answer: Some(answer), .. } => answer.deed(),
+        Update { my_chat_member: Some(change), .. } => change.deed(),
+        _ => None,
+    };
+    Ok(deed.map_or(Parsed::Unused, Parsed::Deed))
 }
 
-fn message_deed(message: Message, clip_bytes: usize) -> Option<Incoming> {
-    let from = person(message.from.as_ref()?);
-    let chat = ChatId(message.chat.id.0);
-    let message_id = Some(i64::from(message.id.0));
-    let MessageKind::Common(common) = message.kind else { return None };
-    let is_forwarded = common.forward_origin.is_some();
-    let what = match common.media_kind {
-        MediaKind::Text(text) => What::Text { text: clipped(text.text, clip_bytes) },
-        MediaKind::Contact(card) => What::Contact {
-            phone: clipped(card.contact.phone_number, 64),
-            first_name: clipped(card.contact.first_name, 256),
-            last_name: clipped(card.contact.last_name.unwrap_or_default(), 256),
-            user: card.contact.user_id.map(|id| UserId(id.0.cast_signed())),
-            is_forwarded,
-        },
-        MediaKind::Photo(media) => {
+/// An update: one of these at most is there.
+#[derive(Deserialize)]
+struct Update {
+    message: Option<Message>,
+    callback_query: Option<CallbackQuery>,
+    poll_answer: Option<PollAnswer>,
+    my_chat_member: Option<MembershipChange>,
+}
+
+/// A message. What a person sends is one of the kinds named here; news of the chat, such as a new title, is none.
+#[derive(Deserialize)]
+struct Message {
+    #[serde(rename = "message_id")]
+    id: i64,
+    from: Option<User>,
+    chat: Chat,
+    forward_origin: Option<IgnoredAny>,
+    media_group_id: Option<String>,
+    text: Option<String>,
+    contact: Option<Contact>,
+    photo: Option<Vec<PhotoSize>>,
+    document: Option<Document>,
+    animation: Option<IgnoredAny>, // Comes with a document, for clients that know no animations.
+    audio: Option<IgnoredAny>,
+    checklist: Option<IgnoredAny>,
+    dice: Option<IgnoredAny>,
+    game: Option<IgnoredAny>,
+    invoice: Option<IgnoredAny>,
+    location: Option<IgnoredAny>, // A venue comes with one.
+    paid_media: Option<IgnoredAny>,
+    poll: Option<IgnoredAny>,
+    sticker: Option<IgnoredAny>,
+    story: Option<IgnoredAny>,
+    video: Option<IgnoredAny>,
+    video_note: Option<IgnoredAny>,
+    voice: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Chat {
+    id: i64,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: i64,
+    first_name: String,
+    last_name: Option<String>,
+    username: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Contact {
+    phone_number: String,
+    first_name: String,
+    last_name: Option<String>,
+    user_id: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct PhotoSize {
+    file_id: String,
+    width: u32,
+    height: u32,
+    #[serde(rename = "file_size")]
+    size_bytes: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(rename = "file_id")]
+    id: String,
+    #[serde(rename = "file_name")]
+    name: Option<String>,
+    #[serde(rename = "file_size")]
+    size_bytes: Option<u64>,
+}
+
+/// A press of a button under a message, which may be too old to be shown whole, or gone.
+#[derive(Deserialize)]
+struct CallbackQuery {
+    id: String,
+    from: User,
+    data: Option<String>,
+    message: Option<Pressed>,
+}
+
+#[derive(Deserialize)]
+struct Pressed {
+    message_id: i64,
+    chat: Chat,
+}
+
+/// A vote; a channel's has no user.
+#[derive(Deserialize)]
+struct PollAnswer {
+    poll_id: String,
+    user: Option<User>,
+    option_ids: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct MembershipChange {
+    chat: Chat,
+    from: User,
+    new_chat_member: Member,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    status: String,
+}
+
+impl Message {
+    fn deed(self, clip_bytes: usize) -> Option<Incoming> {
+        let is_other = self.is_other();
+        let from = self.from?.person();
+        let (chat, message_id) = (ChatId(self.chat.id), Some(self.id));
+        let what = if is_other {
+            What::Other
+        } else if let Some(text) = self.text {
+            What::Text { text: clipped(text, clip_bytes) }
+        } else if let Some(card) = self.contact {
+            What::Contact {
+                phone: clipped(card.phone_number, 64),
+                first_name: clipped(card.first_name, 256),
+                last_name: clipped(card.last_name.unwrap_or_default(), 256),
+                user: card.user_id.map(UserId),
+                is_forwarded: self.forward_origin.is_some(),
+            }
+        } else if let Some(sizes) = self.photo {
             let largest =
-                media.photo.into_iter().max_by_key(|size| u64::from(size.width) * u64::from(size.height))?;
+                sizes.into_iter().max_by_key(|size| u64::from(size.width) * u64::from(size.height))?;
             What::File(File {
                 is_photo: true,
-                file_id: largest.file.id.0,
+                file_id: largest.file_id,
                 name: "фото.jpg".to_owned(),
-                size_bytes: known_size(largest.file.size),
-                album: media.media_group_id.map(|id| id.0),
+                size_bytes: largest.size_bytes.unwrap_or_default(),
+                album: self.media_group_id,
             })
+        } else {
+            let document = self.document?;
+            What::File(File {
+                is_photo: false,
+                file_id: document.id,
+                name: clipped(document.name.unwrap_or_else(|| "файл".to_owned()), 255),
+                size_bytes: document.size_bytes.unwrap_or_default(),
+                album: self.media_group_id,
+            })
+        };
+        Some(Incoming { chat, from, message_id, what })
+    }
+
+    /// Whether a person sent something the bot has no use for.
+    fn is_other(&self) -> bool {
+        [
+            &self.animation,
+            &self.audio,
+            &self.checklist,
+            &self.dice,
+            &self.game,
+            &self.invoice,
+            &self.location,
+            &self.paid_media,
+            &self.poll,
+            &self.sticker,
+            &self.story,
+            &self.video,
+            &self.video_note,
+            &self.voice,
+        ]
+        .into_iter()
+        .any(Option::is_some)
+    }
+}
+
+impl CallbackQuery {
+    fn deed(self) -> Option<Incoming> {
+        let from = self.from.person();
+        let (chat, message_id) = match self.message {
+            Some(message) => (ChatId(message.chat.id), Some(message.message_id)),
+            None => (ChatId(from.id.0), None),
+        };
+        let what = What::Press { callback_id: self.id, data: clipped(self.data?, 256) };
+        Some(Incoming { chat, from, message_id, what })
+    }
+}
+
+impl PollAnswer {
+    fn deed(self) -> Option<Incoming> {
+        let from = self.user?.person();
+        let what = What::PollAnswer { poll_id: self.poll_id, options: self.option_ids };
+        Some(Incoming { chat: ChatId(from.id.0), from, message_id: None, what })
+    }
+}
+
+impl MembershipChange {
+    fn deed(self) -> Option<Incoming> {
+        if self.chat.kind != "private" {
+            return None;
         }
-        MediaKind::Document(media) => What::File(File {
-            is_photo: false,
-            file_id: media.document.file.id.0,
-            name: clipped(media.document.file_name.unwrap_or_else(|| "файл".to_owned()), 255),
-            size_bytes: known_size(media.document.file.size),
-            album: media.media_group_id.map(|id| id.0),
-        }),
-        _ => What::Other,
-    };
-    Some(Incoming { chat, from, message_id, what })
+        let is_reachable = !matches!(self.new_chat_member.status.as_str(), "kicked" | "left");
+        let what = What::Membership { is_reachable };
+        Some(Incoming { chat: ChatId(self.chat.id), from: self.from.person(), message_id: None, what })
+    }
 }
 
-/// teloxide puts `u32::MAX` where Telegram gives no size.
-fn known_size(size: u32) -> u64 {
-    if size == u32::MAX { 0 } else { u64::from(size) }
-}
-
-fn person(user: &User) -> Person {
-    Person {
-        id: UserId(user.id.0.cast_signed()),
-        name: clipped(user.full_name(), 256),
-        username: user.username.clone(),
+impl User {
+    fn person(self) -> Person {
+        let name = match self.last_name {
+            Some(last) => format!("{} {last}", self.first_name),
+            None => self.first_name,
+        };
+        Person { id: UserId(self.id), name: clipped(name, 256), username: self.username }
     }
 }
 

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use teloxide::payloads::GetMe;
+use tokio_util::sync::CancellationToken;
 
 use crate::http::Service;
 use crate::lanes::Lanes;
@@ -31,6 +32,7 @@ pub struct Health {
 
 /// A part that takes longer than this to answer is not well.
 const PATIENCE: Duration = Duration::from_secs(2);
+const COUNTED_EVERY: Duration = Duration::from_secs(5);
 const TELEGRAM_ASKED_EVERY: Duration = Duration::from_secs(30);
 /// Messages older than this mean that something holds them up.
 const LATE: Duration = Duration::from_mins(1);
@@ -163,6 +165,18 @@ fn lay_over(part: &mut Value, sign: Value) {
         sign.into_iter().for_each(|(key, value)| part[key] = value);
     }
     part["status"] = if is_well { "ok" } else { "degraded" }.into();
+}
+
+/// Counts together what the histograms were told, until told to stop. They keep every single value until then, even
+/// when nobody reads `/metrics`.
+pub async fn count_together(stop: CancellationToken) {
+    let mut tick = tokio::time::interval(COUNTED_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => recorder().run_upkeep(),
+        }
+    }
 }
 
 /// The state of a part that is asked for a sign of life.

@@ -220,17 +220,22 @@ fn introduce(desk: &Desk, people: impl Iterator<Item = i64>) {
 
 /// Asks the database for a number, beside the bot.
 async fn count(desk: &Desk, sql: &'static str) -> i64 {
+    numbers(desk, sql).await[0]
+}
+
+/// Asks the database for numbers, beside the bot.
+async fn numbers(desk: &Desk, sql: &'static str) -> Vec<i64> {
     match &desk.store.url {
         DatabaseUrl::Sqlite(path) => {
             let path = path.to_str().expect("a path of letters");
             let mut connection = SqliteConnection::connect(path).await.expect("the file is there");
-            sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("the query is right")
+            sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("the query is right")
         }
         DatabaseUrl::Memory(_) => panic!("nobody looks into it from beside"),
         DatabaseUrl::Postgres(url) => {
             let url = secrecy::ExposeSecret::expose_secret(url);
             let mut connection = PgConnection::connect(url).await.expect("the server is there");
-            sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("the query is right")
+            sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("the query is right")
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use borodach::clock::{ManualClock, Timestamp};
 use borodach::config::Limit;
-use borodach::sandbox::telegram::{Fault, Method};
+use borodach::sandbox::telegram::{Fault, Method, Often, Rule};
 use borodach::telegram::UserId;
 use nonzero_ext::nonzero;
 
@@ -156,11 +156,8 @@ async fn what_was_said_while_telegram_was_away_arrives_when_it_is_back_also_afte
     let mut desk = Desk::lay_with(&[("flows/talk.rhai", &talk(TEN))]).await;
     desk.config.shutdown.drain = Duration::from_millis(200);
     desk.run().await;
-    desk.sandbox.faults().add(borodach::sandbox::telegram::Rule {
-        endpoint: Some(Method::SendMessage),
-        kind: Fault::Reset,
-        often: borodach::sandbox::telegram::Often::Chance(1.0),
-    });
+    let away = Rule { endpoint: Some(Method::SendMessage), kind: Fault::Reset, often: Often::Chance(1.0) };
+    desk.sandbox.faults().add(away);
     desk.talks(ANNA).writes("/go");
     desk.until("it is tried", async || desk.sandbox.faults().struck() > 0).await;
     desk.stop().await;
@@ -169,6 +166,37 @@ async fn what_was_said_while_telegram_was_away_arrives_when_it_is_back_also_afte
     desk.run().await;
     desk.talks(ANNA).hears("Слово 9.").await;
     assert_eq!(heard(&desk, ANNA), ten());
+}
+
+#[tokio::test]
+async fn a_minute_without_telegram_loses_nothing_and_changes_no_order() {
+    let clock = ManualClock::new(Timestamp(1_700_000_000_000));
+    let mut desk = Desk::lay_with(&[("flows/talk.rhai", &talk(TEN))]).await;
+    desk.clock = clock.clone();
+    desk.run().await;
+    let away = |method| Rule { endpoint: method, kind: Fault::Reset, often: Often::Chance(1.0) };
+    desk.sandbox.faults().add(away(Some(Method::SendMessage)));
+    for person in 8_000..8_020 {
+        desk.talks(person).writes("/go");
+    }
+    let outbox = async || desk.health().await["parts"]["outbox"].clone();
+    desk.until("all words are decided", async || outbox().await["queued"] == 200).await;
+    desk.sandbox.faults().add(away(None));
+    for person in 8_020..8_030 {
+        desk.talks(person).writes("/go");
+    }
+    clock.turn(Duration::from_secs(61));
+    desk.until("its health says so", async || outbox().await["status"] == "degraded").await;
+    let struck = desk.sandbox.faults().struck();
+    desk.until("it is tried again", async || desk.sandbox.faults().struck() > struck + 20).await;
+    assert_eq!((8_000..8_030).map(|person| desk.sandbox.sent(person)).max(), Some(0));
+    desk.sandbox.faults().clear();
+    for person in 8_000..8_030 {
+        desk.talks(person).hears("Слово 9.").await;
+        assert_eq!(heard(&desk, person), ten());
+    }
+    desk.settled().await;
+    assert_eq!(outbox().await["status"], "ok");
 }
 
 #[tokio::test]

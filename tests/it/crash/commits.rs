@@ -5,7 +5,7 @@ use borodach::store::request::RequestId;
 use borodach::store::{ConversationId, CrashPoint, Store};
 use borodach::telegram::UserId;
 
-use super::{At, Base, On, Talk, tells};
+use super::{At, Base, On, Talk, numbers, tells};
 use crate::desk::{ANNA, Desk, OFFICE, OLGA};
 use crate::registration::applies;
 
@@ -122,23 +122,17 @@ async fn rows(desk: &Desk) -> Vec<String> {
     )];
     let partner = store.partner(UserId(ANNA)).await.expect("the database answers").expect("Anna registered");
     rows.push(format!("{} is {:?}", partner.profile.name, partner.status));
-    // Numbers are set aside by the hundred, and those of a life that ended are not used.
-    let mut talks = Vec::new();
-    for number in 1..=500 {
-        if let Some(request) = store.request(RequestId(number)).await.expect("the database answers") {
-            rows.push(format!(
-                "request of {:?}: {:?} by {:?}",
-                request.user, request.status, request.decided_by
-            ));
-        }
-        let found = store.conversation_by_id(ConversationId(number)).await.expect("the database answers");
-        if let Some(talk) = found {
-            let steps: Vec<String> = talk.journal.into_iter().map(|step| step.name).collect();
-            let (flow, status, epoch) = (talk.row.flow, talk.row.status, talk.row.epoch);
-            talks.push(format!("{flow} is {status:?} in epoch {epoch} after {}", steps.join(", ")));
-        }
+    for number in numbers(desk, "select id from request order by id").await {
+        let request = store.request(RequestId(number)).await.expect("it reads").expect("it is there");
+        rows.push(format!("request of {:?}: {:?} by {:?}", request.user, request.status, request.decided_by));
+    }
+    for number in numbers(desk, "select id from conversation order by id").await {
+        let found = store.conversation_by_id(ConversationId(number)).await.expect("it reads");
+        let talk = found.expect("it is there");
+        let steps: Vec<String> = talk.journal.into_iter().map(|step| step.name).collect();
+        let (flow, status, epoch) = (talk.row.flow, talk.row.status, talk.row.epoch);
+        rows.push(format!("{flow} is {status:?} in epoch {epoch} after {}", steps.join(", ")));
     }
     store.close().await;
-    rows.extend(talks);
     rows
 }

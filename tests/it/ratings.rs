@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, SystemClock};
 use borodach::config;
-use borodach::http::{self, BreakerSettings, ClientSettings, Service, Throttle, sliding};
+use borodach::http::{self, BreakerSettings, ClientSettings, Service, Throttle};
 use borodach::ratings::{Known, Line, gather};
 use borodach::sandbox::network::Network;
 use borodach::sandbox::yclients::{Endpoint, Fault, Limits, Often, Refused, Rule, YClients};
@@ -201,14 +201,19 @@ async fn at_a_raised_limit_the_gathering_keeps_up_in_real_time() {
     let addr = SocketAddr::from(([127, 0, 0, 1], 0));
     let network = Network::new(usize::from(SALONS), today(), 7);
     let sandbox = YClients::start(addr, network, clock.clone()).await.expect("loopback is free");
-    sandbox.set_limits(Limits { per_second: Some(50), per_minute: None, ..Limits::default() });
+    sandbox.set_limits(Limits { per_second: Some(30), per_minute: Some(1200), ..Limits::default() });
     let settings = config::Yclients {
         api_url: sandbox.url(),
         partner_token: Some(YClients::PARTNER.into()),
         user_token: Some(YClients::USER.into()),
         ..config::Yclients::default()
     };
-    let throttle = Throttle::new("yclients", &[sliding(nonzero!(50_u32), Duration::from_secs(1))]);
+    // Six times the real limits.
+    let limits = config::YclientsLimits {
+        per_second: config::Limit::of(nonzero!(30_u32)),
+        per_minute: config::Limit::of(nonzero!(1200_u32)),
+    };
+    let throttle = Throttle::new("yclients", &limits.quotas());
     let service = Service::new("yclients", policy(), throttle, BreakerSettings::default(), clock.clone());
     let http = http::client(&ClientSettings::default()).expect("the provider is installed");
     let client = Client::new(&settings, service, http, clock.clone());
@@ -216,7 +221,7 @@ async fn at_a_raised_limit_the_gathering_keeps_up_in_real_time() {
     let started = clock.now();
     let lines = gather(&client, &clock, &salons, february(), &HashMap::new(), AT_ONCE).await;
     let took = clock.now().since(started).as_secs_f64();
-    let allowed = f64::from(SALONS) / 50.0;
+    let allowed = f64::from(SALONS) / (1200.0 / 60.0);
     println!(
         "{SALONS} salons in {took:.2} s; the limit allows {allowed:.2} s; {} refused",
         sandbox.refused_by_limits()

@@ -247,15 +247,8 @@ impl Client {
             self.base.as_str().trim_end_matches('/'),
             self.token.expose_secret()
         );
-        let response = self
-            .http
-            .post(address)
-            .header(reqwest::header::CONTENT_TYPE, "application/json")
-            .body(request.body.clone())
-            .timeout(timeout)
-            .send()
-            .await
-            .map_err(lost)?;
+        let call = request.dress(self.http.post(address)).timeout(timeout);
+        let response = call.send().await.map_err(lost)?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(lost)?;
         let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(&bytes) else {

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use axum::body::Bytes;
 use cached::{Cached as _, LruCache};
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ const KEPT: usize = 32;
 
 /// The pictures drawn lately, by what is on them.
 #[derive(Debug)]
-pub(super) struct Pictures(Mutex<LruCache<String, Vec<u8>>>);
+pub(super) struct Pictures(Mutex<LruCache<String, Bytes>>);
 
 /// Why a chart is not drawn: it got into the outbox although a script may not say it.
 #[derive(Debug, thiserror::Error)]
@@ -47,14 +48,14 @@ impl Pictures {
         Ok(Some(Upload { name: "chart.png", bytes }))
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, LruCache<String, Vec<u8>>> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, LruCache<String, Bytes>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Draws on a thread that may block.
-async fn draw(chart: &Value) -> Result<Vec<u8>, Error> {
+async fn draw(chart: &Value) -> Result<Bytes, Error> {
     let chart: Chart = serde_json::from_value(chart.clone())?;
     let drawn = tokio::task::spawn_blocking(move || chart::draw(&chart)).await;
-    Ok(drawn.expect("drawing does not panic, nor is it cancelled")?)
+    Ok(drawn.expect("drawing does not panic, nor is it cancelled")?.into())
 }

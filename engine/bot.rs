@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use governor::Quota;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use teloxide::payloads::{SetMyCommands, SetWebhook, SetWebhookSetters as _};
@@ -91,7 +92,8 @@ impl Bot {
         let mut services = vec![telegram.clone()];
         let (base, timeout) = (config.telegram.api_url.clone(), config.telegram.request_timeout);
         let client = Client::new(http.clone(), telegram, base, token, timeout);
-        let world = world(&config, &http, &client, &clock, &mut services)?;
+        let redis = redis_settings(&config).map(|settings| Redis::connect(&settings)).transpose()?;
+        let world = world(&config, &http, &client, redis.as_ref(), &clock, &mut services)?;
         let address = config.http.listen;
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
@@ -113,7 +115,6 @@ impl Bot {
         };
         let (outbox, reports) =
             Outbox::new(store.clone(), client.clone(), Arc::clone(&clock), &config.telegram);
-        let redis = redis_settings(&config).map(|settings| Redis::connect(&settings)).transpose()?;
         let cache = Cache::new(&config.cache, redis, Arc::clone(&clock));
         let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, cache, settings).with(world));
         let lanes = Lanes::new(host, Arc::clone(&outbox));
@@ -231,15 +232,21 @@ fn telegram(config: &Config, clock: &SharedClock) -> Service {
     Service::new("telegram", policy, throttle, config.services.breaker(), Arc::clone(clock))
 }
 
-/// The services outside that are configured; each becomes a part of `/health`.
+/// The services outside that are configured; each becomes a part of `/health`. With Redis their quotas are shared by
+/// all instances.
 fn world(
     config: &Config,
     http: &reqwest::Client,
     telegram: &Client,
+    redis: Option<&Redis>,
     clock: &SharedClock,
     services: &mut Vec<Service>,
 ) -> Result<World, StartError> {
-    let mut road = |name, throttle| {
+    let mut road = |name, quotas: &[Quota]| {
+        let throttle = match redis {
+            Some(redis) => Throttle::shared(name, quotas, redis.clone()),
+            None => Throttle::new(name, quotas),
+        };
         let (policy, breaker) = (config.services.policy(), config.services.breaker());
         let service = Service::new(name, policy, throttle, breaker, Arc::clone(clock));
         services.push(service.clone());
@@ -248,15 +255,13 @@ fn world(
     let bitrix24 = match &config.bitrix24.webhook_url {
         Some(webhook) => {
             let settings = &config.bitrix24;
-            let throttle = Throttle::new("bitrix24", &config.services.bitrix24.quotas());
-            let service = road("bitrix24", throttle);
+            let service = road("bitrix24", &config.services.bitrix24.quotas());
             Some(bitrix24::Client::new(webhook, settings, service, http.clone(), Arc::clone(clock))?)
         }
         None => None,
     };
     let yclients = config.yclients.partner_token.as_ref().map(|_| {
-        let throttle = Throttle::new("yclients", &config.services.yclients.quotas());
-        let service = road("yclients", throttle);
+        let service = road("yclients", &config.services.yclients.quotas());
         yclients::Client::new(&config.yclients, service, http.clone(), Arc::clone(clock))
     });
     let (telegram, departments) = (Some(telegram.clone()), config.departments.clone());

@@ -60,6 +60,17 @@ pub enum Error {
     NotFinite(String),
 }
 
+impl Chart {
+    /// Whether it can be drawn; cheap.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Chart::Rating(rating) => rating.check(),
+            Chart::Year(year) => year.range().map(drop),
+            Chart::Days(days) => days.check(),
+        }
+    }
+}
+
 /// Draws a chart as a PNG. The same chart gives the same bytes.
 pub fn draw(chart: &Chart) -> Result<Vec<u8>, Error> {
     let canvas = match chart {

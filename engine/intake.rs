@@ -15,7 +15,7 @@ use crate::conversation::words;
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
 use crate::store::{self, Json, inbox};
-use crate::telegram::{Incoming, Outgoing, Parsed, Request, UserId, What, parse, update_id};
+use crate::telegram::{Incoming, Outgoing, Parsed, UserId, What, parse, update_id};
 
 pub use polling::{ALLOWED, poll};
 use spam::{Pace, SpamGuard};
@@ -111,11 +111,10 @@ impl Intake {
     fn warn(&self, deed: &Incoming) {
         let UserId(person) = deed.from.id;
         tracing::warn!(user.id = person, "person {person} writes too fast");
-        let Request { method, body } =
-            Outgoing::text(words::TOO_FAST).request(deed.chat, None, crate::telegram::Markup::Html);
+        let request = Outgoing::text(words::TOO_FAST).request(deed.chat, None, crate::telegram::Markup::Html);
         let client = self.client.clone();
         tokio::spawn(async move {
-            if let Err(error) = client.call::<serde::de::IgnoredAny>(Request { method, body }).await {
+            if let Err(error) = client.call::<serde::de::IgnoredAny>(request).await {
                 tracing::debug!("a warning was not delivered: {error}");
             }
         });

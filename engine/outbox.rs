@@ -4,6 +4,7 @@
 //! try, and every such case is counted in `outbox_ambiguous_total`.
 
 mod effects;
+mod pictures;
 mod throttle;
 
 use std::collections::{HashMap, VecDeque};
@@ -36,6 +37,7 @@ pub struct Outbox {
     chats: Mutex<HashMap<ChatId, VecDeque<Message>>>,
     queued: AtomicUsize,
     recent: effects::Recent,
+    pictures: pictures::Pictures,
     reports: mpsc::Sender<inbox::New>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -64,6 +66,7 @@ impl Outbox {
             chats: Mutex::default(),
             queued: AtomicUsize::new(0),
             recent: effects::Recent::default(),
+            pictures: pictures::Pictures::default(),
             reports,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -175,13 +178,20 @@ impl Outbox {
                 return receipt(Outcome::Refused);
             }
         };
+        let picture = match self.pictures.of(&outgoing.content).await {
+            Ok(picture) => picture,
+            Err(error) => {
+                self.report(message, &error);
+                return receipt(Outcome::Refused);
+            }
+        };
         let (mut chat, mut markup, mut pause) = (message.chat, Markup::Html, FIRST_PAUSE);
         loop {
             let edited = match self.edited(&outgoing).await {
                 Ok(edited) => edited,
                 Err(Nowhere) => return receipt(Outcome::Refused),
             };
-            let request = outgoing.request(chat, edited, markup);
+            let request = outgoing.request(chat, edited, markup).with(picture.clone());
             let method = request.method;
             // Telegram's own word first: what waited for it leaves at our pace, not all at once.
             self.client.until_free(method).await;
@@ -283,7 +293,7 @@ impl Outbox {
     }
 
     /// Tells the office about a message that Telegram did not take as it was.
-    fn report(&self, message: &Message, error: &Error) {
+    fn report(&self, message: &Message, error: &dyn std::fmt::Display) {
         tracing::error!(chat.id = message.chat.0, message.key = %message.key, "message {}: {error}", message.key);
         let Some(staff) = self.staff_chat.filter(|staff| *staff != message.chat) else { return };
         let words = format!(

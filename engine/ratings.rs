@@ -1,6 +1,6 @@
 //! The numbers of the whole network, gathered salon by salon: the service has none for a chain.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::OnceLock;
 
@@ -48,7 +48,7 @@ pub async fn gather(
     clock: &SharedClock,
     salons: &[CompanyId],
     period: Period,
-    known: &HashMap<CompanyId, Known>,
+    known: &BTreeMap<CompanyId, Known>,
     at_once: NonZeroU32,
 ) -> Vec<Line> {
     let client = client.at(Priority::Report);

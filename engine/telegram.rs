@@ -11,7 +11,7 @@ pub mod html;
 
 use serde::{Deserialize, Serialize};
 
-pub use client::{Client, Error, Request, Sent, Verdict};
+pub use client::{Client, Error, Request, Sent, Upload, Verdict};
 pub use file::Source;
 pub use incoming::{File, Incoming, Parsed, Person, What, parse, update_id};
 pub use outgoing::{Button, Content, Key, Keyboard, Markup, Outgoing, Press, Target};

@@ -43,17 +43,20 @@ const BAR_LEFT: f32 = EDGE + 190.0;
 const BAR_MOST: f32 = WIDTH - EDGE - BAR_LEFT - 300.0;
 
 impl Days {
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self.pairs.len() {
+            0 => return Err(Error::Empty("pairs")),
+            count if count > MOST => return Err(Error::TooMany { what: "pairs", count, most: MOST }),
+            _ => {}
+        }
+        match self.pairs.iter().find(|pair| !pair.now.is_finite() || !pair.before.is_finite()) {
+            Some(pair) => Err(Error::NotFinite(pair.name.clone())),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn draw(&self) -> Result<Canvas, Error> {
-        let count = self.pairs.len();
-        if count == 0 {
-            return Err(Error::Empty("figures"));
-        }
-        if count > MOST {
-            return Err(Error::TooMany { what: "figures", count, most: MOST });
-        }
-        if let Some(pair) = self.pairs.iter().find(|pair| !pair.now.is_finite() || !pair.before.is_finite()) {
-            return Err(Error::NotFinite(pair.name.clone()));
-        }
+        self.check()?;
         let height = TOP + self.pairs.iter().map(|_| ROW).sum::<f32>();
         let mut canvas = Canvas::new(height, &self.title, &self.subtitle);
         let mut y = TOP;

@@ -55,14 +55,16 @@ const GAP: f32 = 52.0;
 const MEDALS: [&str; 3] = ["#e2b13c", "#b9bec4", "#c98a56"];
 
 impl Rating {
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self.rows.len() {
+            0 => Err(Error::Empty("rows")),
+            count if count > MOST => Err(Error::TooMany { what: "rows", count, most: MOST }),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn draw(&self) -> Result<Canvas, Error> {
-        let count = self.rows.len();
-        if count == 0 {
-            return Err(Error::Empty("rows"));
-        }
-        if count > MOST {
-            return Err(Error::TooMany { what: "rows", count, most: MOST });
-        }
+        self.check()?;
         let height = TOP + self.rows.iter().map(Row::height).sum::<f32>() + EDGE / 2.0;
         let mut canvas = Canvas::new(height, &self.title, &self.subtitle);
         let mut y = TOP;

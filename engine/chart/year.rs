@@ -88,8 +88,8 @@ impl Year {
         Ok(canvas)
     }
 
-    /// The lowest and highest figure; the scale of what cannot be negative begins at zero.
-    fn range(&self) -> Result<(f64, f64), Error> {
+    /// The lowest and highest figure, if the chart can be drawn; the scale of what cannot be negative begins at zero.
+    pub(super) fn range(&self) -> Result<(f64, f64), Error> {
         let (months, lines) = (self.months.len(), self.lines.len());
         if months == 0 {
             return Err(Error::Empty("months"));

@@ -1,9 +1,10 @@
-//! `borodach demo`: the bot, a stand-in Telegram with people in it, a stand-in Bitrix24 with its board, and a page
-//! to talk through, in one process.
+//! `borodach demo`: the bot, stand-ins for Telegram with people in it, Bitrix24 with its board and `YClients`
+//! with its salons, and a page to talk through, in one process.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -12,40 +13,63 @@ use axum::response::Redirect;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
-use super::bitrix24::{Bitrix24, OWNER};
+use super::bitrix24::{Bitrix24, Hook, OWNER};
+use super::network::{self, Network};
 use super::telegram::Telegram;
+use super::yclients::YClients;
 use crate::bot::{self, Bot};
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::store;
-use crate::telegram::ChatId;
+use crate::store::partner::{self, Partner, Profile, Role, Status};
+use crate::telegram::{ChatId, UserId};
 
 /// The office's group.
 const OFFICE: i64 = -1_001_000_000_001;
 const TOKEN: &str = "1000000001:demo-token-for-the-sandbox-only";
+const EVENTS: &str = "demo-token-of-the-portal-events";
+/// Somebody who is a partner already.
+const MARINA: i64 = 504;
+/// Salons of the network, and the seed of its numbers.
+const SALONS: usize = 300;
+const SEED: u64 = 1;
+const REGISTERED_AGO: Duration = Duration::from_hours(24 * 200);
 
-/// Runs until told to stop. Every start is a fresh one: the stand-in forgets, so the database does, too.
+/// Runs until told to stop. Every start is a fresh one: the stand-ins forget, so the database does, too.
 pub async fn run(folder: &Path, mut config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let sandbox = Telegram::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), TOKEN)
+    let (anywhere, clock) = (SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Arc::new(SystemClock));
+    let telegram = Telegram::start(anywhere, TOKEN).await.context("the stand-in Telegram cannot start")?;
+    people(&telegram);
+    let bitrix24 =
+        Bitrix24::start(anywhere, clock.clone()).await.context("the stand-in Bitrix24 cannot start")?;
+    let now = chrono::DateTime::from_timestamp_millis(clock.now().0).unwrap_or_default();
+    let network = Network::new(SALONS, now.with_timezone(&config.time_zone).date_naive(), SEED);
+    let yclients = YClients::start(anywhere, network, clock.clone())
         .await
-        .context("the stand-in Telegram cannot start")?;
-    people(&sandbox);
+        .context("the stand-in YClients cannot start")?;
     config.telegram.bot_token = Some(TOKEN.to_owned().into());
-    config.telegram.api_url = sandbox.url();
+    config.telegram.api_url = telegram.url();
     config.telegram.staff_chat = Some(ChatId(OFFICE));
     config.telegram.mode = crate::config::Mode::Polling;
+    open_portal(&bitrix24, &mut config);
+    open_salons(&yclients, &mut config);
     let data = tempfolder().context("no place for the demo's database")?;
     let settings = store::Settings {
         url: store::DatabaseUrl::Sqlite(data.join("demo.db")),
         ..bot::store_settings(&config)
     };
-    let address = config.http.listen;
-    let office = Bitrix24::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Arc::new(SystemClock))
-        .await
-        .context("the stand-in Bitrix24 cannot start")?;
-    open_office(&office, &mut config);
-    let pages = pages().nest("/sandbox", sandbox.router()).nest("/sandbox/bitrix24", office.router());
-    let bot = Bot::open(folder, config, settings, Arc::new(SystemClock)).await?;
+    let pages = pages()
+        .nest("/sandbox", telegram.router())
+        .nest("/sandbox/bitrix24", bitrix24.router())
+        .nest("/sandbox/yclients", yclients.router());
+    let bot = Bot::open(folder, config, settings, clock.clone()).await?;
+    let address = bot.address();
+    bitrix24.set_hook(Some(Hook {
+        url: format!("http://{address}/bitrix24/events").parse().context("the bot's own address")?,
+        application_token: EVENTS.to_owned(),
+    }));
+    let marina = marina(yclients.network(), clock.now());
+    bot.lanes().host().store().introduce(&marina, "Ольга Смирнова").await.context("the demo's partner")?;
     println!(
         "\n  Откройте в браузере:  http://{address}/\n  Сценарии можно править прямо сейчас: {}/flows\n  Закончить: Ctrl-C\n",
         folder.display()
@@ -55,25 +79,62 @@ pub async fn run(folder: &Path, mut config: Config, stop: CancellationToken) -> 
     Ok(result?)
 }
 
-/// Two guests and two people of the office; the first has just opened the bot.
-fn people(sandbox: &Telegram) {
-    sandbox.person(501, "Анна Петрова", Some("anna_kazan"), "+79990000001");
-    sandbox.person(502, "Тимур Ахметов", None, "79990000002");
-    sandbox.person(503, "Игорь Ковалёв", Some("kovalev"), "8 999 000-00-03");
-    sandbox.person(901, "Ольга Смирнова", Some("olga_office"), "+79990000901");
-    sandbox.person(902, "Павел Орлов", Some("pavel_office"), "+79990000902");
-    sandbox.group(OFFICE, "Офис BORODACH", &[901, 902]);
+/// Guests, a partner and two people of the office; the first has just opened the bot.
+fn people(telegram: &Telegram) {
+    telegram.person(501, "Анна Петрова", Some("anna_kazan"), "+79990000001");
+    telegram.person(502, "Тимур Ахметов", None, "79990000002");
+    telegram.person(503, "Игорь Ковалёв", Some("kovalev"), "8 999 000-00-03");
+    telegram.person(MARINA, "Марина Соколова", Some("sokolova"), "+79990000004");
+    telegram.person(901, "Ольга Смирнова", Some("olga_office"), "+79990000901");
+    telegram.person(902, "Павел Орлов", Some("pavel_office"), "+79990000902");
+    telegram.group(OFFICE, "Офис BORODACH", &[901, 902]);
 }
 
 /// Tells the bot where the office works: the departments of `config.yaml` take the projects by their titles, the others
 /// the first one.
-fn open_office(office: &Bitrix24, config: &mut Config) {
-    config.bitrix24.webhook_url = Some(office.url().to_string().into());
-    let groups = office.groups();
+fn open_portal(bitrix24: &Bitrix24, config: &mut Config) {
+    config.bitrix24.webhook_url = Some(bitrix24.url().to_string().into());
+    config.bitrix24.application_token = Some(EVENTS.to_owned().into());
+    let groups = bitrix24.groups();
     for department in &mut config.departments {
         let own = groups.iter().find(|group| group.name == department.title).or_else(|| groups.first());
         department.group = own.map(|group| group.id);
         department.responsible = Some(OWNER);
+    }
+}
+
+/// Tells the bot where the barbershops keep their records.
+fn open_salons(yclients: &YClients, config: &mut Config) {
+    config.yclients.api_url = yclients.url();
+    config.yclients.partner_token = Some(YClients::PARTNER.to_owned().into());
+    config.yclients.user_token = Some(YClients::USER.to_owned().into());
+    config.yclients.chain_id = Some(Network::CHAIN);
+}
+
+/// Marina has the first two salons that are open.
+fn marina(network: &Network, now: Timestamp) -> Partner {
+    let open = network.salons().iter().filter(|salon| salon.closed.is_none());
+    let own = |salon: &network::Salon| partner::Salon {
+        id: salon.id,
+        title: salon.title.clone(),
+        city: Some(salon.city.to_owned()),
+    };
+    Partner {
+        user: UserId(MARINA),
+        chat: ChatId(MARINA),
+        status: Status::Verified,
+        profile: Profile {
+            name: "Соколова Марина Игоревна".to_owned(),
+            phone: "+79990000004".to_owned(),
+            username: Some("sokolova".to_owned()),
+            role: Some(Role::Owner),
+            position: None,
+        },
+        reachable: true,
+        reason: None,
+        created_at: now - REGISTERED_AGO,
+        verified_at: Some(now - REGISTERED_AGO),
+        salons: open.take(2).map(own).collect(),
     }
 }
 

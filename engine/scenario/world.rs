@@ -464,6 +464,10 @@ impl World {
         let (text, changed) = match &outgoing.content {
             Content::Text { html } => (plain(html), None),
             Content::Photo { caption, .. } => (format!("[фото] {}", plain(caption)), None),
+            Content::Chart { chart, caption } => {
+                let title = chart["title"].as_str().unwrap_or_default();
+                (format!("[график: {title}] {}", plain(caption)), None)
+            }
             Content::Document { caption, .. } => (format!("[файл] {}", plain(caption)), None),
             Content::Edit { target, html } => (plain(html), Some(target)),
         };

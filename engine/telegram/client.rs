@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
+use reqwest::multipart::{Form, Part};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use teloxide::requests::Payload;
 use url::Url;
 
@@ -19,6 +21,27 @@ pub struct Request {
     pub method: &'static str,
     /// The parameters, a JSON object; shared by the attempts to send it.
     pub body: Bytes,
+    /// A file that goes with them.
+    pub upload: Option<Upload>,
+}
+
+/// A file that is brought to Telegram; a parameter names it by [`Upload::reference`].
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Its name.
+    pub name: &'static str,
+    /// Its content.
+    pub bytes: Bytes,
+}
+
+impl Upload {
+    /// The part of the form that carries it.
+    const PART: &str = "upload";
+
+    /// How a parameter names the file.
+    pub fn reference() -> String {
+        format!("attach://{}", Upload::PART)
+    }
 }
 
 impl Request {
@@ -26,7 +49,31 @@ impl Request {
     pub fn of<P: Payload + Serialize>(payload: &P) -> Request {
         let body =
             serde_json::to_vec(payload).expect("teloxide's payloads have string keys and no failing parts");
-        Request { method: P::NAME, body: body.into() }
+        Request { method: P::NAME, body: body.into(), upload: None }
+    }
+
+    /// The same with a file.
+    #[must_use]
+    pub fn with(self, upload: Option<Upload>) -> Request {
+        Request { upload, ..self }
+    }
+
+    /// The body as it travels: JSON, or a form when there is a file.
+    fn dress(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let Some(upload) = &self.upload else {
+            return request.header(reqwest::header::CONTENT_TYPE, "application/json").body(self.body.clone());
+        };
+        let parameters: Map<String, Value> =
+            serde_json::from_slice(&self.body).expect("written by `Request::of`, an object");
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let size_bytes = upload.bytes.len() as u64;
+        let part = Part::stream_with_length(upload.bytes.clone(), size_bytes).file_name(upload.name);
+        let form = Form::new().part(Upload::PART, part);
+        request
+            .multipart(parameters.into_iter().fold(form, |form, (name, value)| form.text(name, text(value))))
     }
 }
 
@@ -247,15 +294,8 @@ impl Client {
             self.base.as_str().trim_end_matches('/'),
             self.token.expose_secret()
         );
-        let response = self
-            .http
-            .post(address)
-            .header(reqwest::header::CONTENT_TYPE, "application/json")
-            .body(request.body.clone())
-            .timeout(timeout)
-            .send()
-            .await
-            .map_err(lost)?;
+        let call = request.dress(self.http.post(address)).timeout(timeout);
+        let response = call.send().await.map_err(lost)?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(lost)?;
         let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(&bytes) else {

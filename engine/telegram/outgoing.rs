@@ -10,7 +10,7 @@ use teloxide::types::{
     KeyboardMarkup, MessageId, ParseMode, ReplyMarkup, ReplyParameters,
 };
 
-use super::{ChatId, Request};
+use super::{ChatId, Request, Upload};
 
 /// What Telegram takes in one text, and in one caption; letters that are seen.
 const MOST_TEXT: usize = 4096;
@@ -51,6 +51,13 @@ pub enum Content {
         /// Telegram's HTML.
         caption: String,
     },
+    /// A picture that is drawn when it leaves.
+    Chart {
+        /// As [`crate::chart::Chart`] is written.
+        chart: serde_json::Value,
+        /// Telegram's HTML.
+        caption: String,
+    },
     /// A file Telegram already keeps.
     Document {
         /// Telegram's id of the file.
@@ -75,6 +82,7 @@ impl Content {
         match self {
             Content::Text { .. } => Content::Text { html },
             Content::Photo { file_id, .. } => Content::Photo { file_id: file_id.clone(), caption },
+            Content::Chart { chart, .. } => Content::Chart { chart: chart.clone(), caption },
             Content::Document { file_id, .. } => Content::Document { file_id: file_id.clone(), caption },
             Content::Edit { target, .. } => Content::Edit { target: target.clone(), html },
         }
@@ -149,7 +157,9 @@ impl Outgoing {
     pub fn parts(&self) -> Vec<Outgoing> {
         let (html, limit) = match &self.content {
             Content::Text { html } | Content::Edit { html, .. } => (html, MOST_TEXT),
-            Content::Photo { caption, .. } | Content::Document { caption, .. } => (caption, MOST_CAPTION),
+            Content::Photo { caption, .. }
+            | Content::Chart { caption, .. }
+            | Content::Document { caption, .. } => (caption, MOST_CAPTION),
         };
         if html.len() <= limit {
             return Vec::new(); // What is not longer in bytes is not longer in letters: nearly every message.
@@ -175,7 +185,7 @@ impl Outgoing {
     }
 
     /// The Bot API request. `edited` is the id of the message that an edit concerns; without markup the texts
-    /// go out plain, for HTML that Telegram refused.
+    /// go out plain, for HTML that Telegram refused. A chart is to be brought with the request: [`Request::with`].
     pub fn request(&self, chat: ChatId, edited: Option<i64>, markup: Markup) -> Request {
         let chat = types::ChatId(chat.0);
         let words = |html: &str| match markup {
@@ -207,6 +217,10 @@ impl Outgoing {
                 dressed!(
                     SendPhoto::new(chat, InputFile::file_id(file_id.clone().into())).caption(words(caption))
                 )
+            }
+            Content::Chart { caption, .. } => {
+                let drawn = InputFile::file_id(Upload::reference().into());
+                dressed!(SendPhoto::new(chat, drawn).caption(words(caption)))
             }
             Content::Document { file_id, caption } => {
                 dressed!(

@@ -45,7 +45,7 @@ impl std::fmt::Debug for Person {
 /// How long somebody waits for a word before the run is given up.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// How long somebody waits after "it is not clear": the bot may find out by itself.
-const HOPE: Duration = Duration::from_secs(30);
+const HOPE: Duration = Duration::from_mins(2);
 const CALM: &str = "пока неясно";
 
 impl People {

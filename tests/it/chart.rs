@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 
 use borodach::chart::{Change, Chart, Days, Error, Line, Pair, Rating, Row, Unit, Year, draw};
+use borodach::sandbox::telegram::Content;
 use resvg::tiny_skia::Pixmap;
 use serde_json::json;
+
+use crate::desk::{ANNA, Desk};
 
 fn picture(chart: &Chart) -> Pixmap {
     let png = draw(chart).expect("the chart can be drawn");
@@ -157,4 +160,28 @@ fn figures_read_as_people_write_them() {
     check(Unit::Count, 612.0, "612", "612");
     check(Unit::Count, 9_999.0, "9 999", "9 999");
     check(Unit::Percent, 61.0, "61 %", "61 %");
+}
+
+#[tokio::test]
+async fn a_chart_said_by_a_flow_arrives_as_a_picture_with_its_caption() {
+    let desk = Desk::start_flow(
+        r#"chat.chart(#{ kind: "year", title: "Выручка", unit: "roubles", months: ["окт", "ноя"],
+            lines: [#{ name: "Казань", points: [1000.0, 1200.0], own: true }] }, "За два <месяца>");"#,
+    )
+    .await;
+    let anna = desk.talks(ANNA);
+    anna.writes("/go");
+    anna.hears("За два <месяца>").await;
+    assert!(matches!(anna.last().content, Content::Photo(_)), "{:?}", anna.last().content);
+}
+
+#[tokio::test]
+async fn a_chart_that_cannot_be_drawn_never_leaves_the_script() {
+    let desk = Desk::start_flow(
+        r#"try { chat.chart(#{ kind: "rating", title: "Рейтинг", rows: [] }, "!"); } catch (why) { chat.say(why); }"#,
+    )
+    .await;
+    let anna = desk.talks(ANNA);
+    anna.writes("/go");
+    anna.hears("chat.chart: в графике пусто: rows").await;
 }

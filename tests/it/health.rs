@@ -100,7 +100,7 @@ async fn the_metrics_keep_their_names() {
         "turn_duration_seconds_bucket",
         "api_requests_total{service=\"telegram\",endpoint=\"SendMessage\",outcome=\"ok\"}",
         "api_duration_seconds_bucket{service=\"telegram\"",
-        "api_retries_total{service=\"telegram\"}",
+        "api_retries_total{service=\"telegram\",endpoint=\"SendMessage\"}",
         "outbox_queued",
         "outbox_delay_seconds_bucket",
         "outbox_ambiguous_total",

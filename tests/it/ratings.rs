@@ -1,6 +1,6 @@
 //! The numbers of a whole network, gathered within the limits of the service and through its failures.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, SystemClock};
 use borodach::config;
-use borodach::http::{self, BreakerSettings, ClientSettings, Service, Throttle, sliding};
+use borodach::http::{self, BreakerSettings, ClientSettings, Service, Throttle};
 use borodach::ratings::{Known, Line, gather};
 use borodach::sandbox::network::Network;
 use borodach::sandbox::yclients::{Endpoint, Fault, Limits, Often, Refused, Rule, YClients};
@@ -34,7 +34,7 @@ fn ids(sandbox: &YClients) -> Vec<CompanyId> {
 }
 
 /// Every new line says what the network says, and every old one what was known.
-fn tells_the_truth(lines: &[Line], sandbox: &YClients, known: &HashMap<CompanyId, Known>) {
+fn tells_the_truth(lines: &[Line], sandbox: &YClients, known: &BTreeMap<CompanyId, Known>) {
     assert_eq!(
         lines.iter().map(|line| line.salon).collect::<Vec<_>>(),
         ids(sandbox),
@@ -93,7 +93,7 @@ async fn four_hundred_salons_are_gathered_as_fast_as_the_limits_allow() {
     let (client, service) = client(sandbox.url(), throttle, clock.clone());
     let shared: SharedClock = clock.clone();
     let started = shared.now();
-    let (salons, known) = (ids(&sandbox), HashMap::new());
+    let (salons, known) = (ids(&sandbox), BTreeMap::new());
     let gathering = gather(&client, &shared, &salons, february(), &known, AT_ONCE);
     let lines = turning(&clock, &service, gathering).await;
     let took = shared.now().since(started).as_secs_f64();
@@ -118,9 +118,9 @@ async fn with_a_third_of_the_calls_failing_every_salon_is_new_or_marked_stale_an
     sandbox.set_limits(Limits::OFF);
     let (free, _) = crate::yclients::client(sandbox.url(), Throttle::new("yclients", &[]), clock.clone());
     let before =
-        gather(&free, &shared, &salons[..usize::from(SALONS) - 20], january(), &HashMap::new(), AT_ONCE)
+        gather(&free, &shared, &salons[..usize::from(SALONS) - 20], january(), &BTreeMap::new(), AT_ONCE)
             .await;
-    let known: HashMap<CompanyId, Known> =
+    let known: BTreeMap<CompanyId, Known> =
         before.into_iter().filter_map(|line| Some((line.salon, line.numbers?))).collect();
     assert_eq!(known.len(), usize::from(SALONS) - 20, "of twenty nothing was known");
     // What was asked without limits would count for a minute.
@@ -171,7 +171,7 @@ async fn a_salon_closed_to_us_is_stale_and_the_others_are_not() {
     let shared: SharedClock = clock.clone();
     let salons = ids(&sandbox);
     sandbox.refuse(salons[3].0, Some(Refused::NoRight));
-    let lines = gather(&client, &shared, &salons, february(), &HashMap::new(), AT_ONCE).await;
+    let lines = gather(&client, &shared, &salons, february(), &BTreeMap::new(), AT_ONCE).await;
     let stale: Vec<usize> = (0..20).filter(|place| lines[*place].is_stale()).collect();
     assert_eq!((stale, &lines[3].numbers), (vec![3], &None), "no numbers are another thing than none earned");
     assert_eq!(lines[3].failure.as_ref().map(borodach::yclients::Error::kind), Some("denied"));
@@ -183,7 +183,7 @@ async fn when_the_token_is_refused_nobody_else_is_asked() {
     let (client, _) = client(sandbox.url(), Throttle::new("yclients", &[]), clock.clone());
     let shared: SharedClock = clock.clone();
     sandbox.know_user(false);
-    let lines = gather(&client, &shared, &ids(&sandbox), february(), &HashMap::new(), AT_ONCE).await;
+    let lines = gather(&client, &shared, &ids(&sandbox), february(), &BTreeMap::new(), AT_ONCE).await;
     assert!(
         lines
             .iter()
@@ -201,26 +201,31 @@ async fn at_a_raised_limit_the_gathering_keeps_up_in_real_time() {
     let addr = SocketAddr::from(([127, 0, 0, 1], 0));
     let network = Network::new(usize::from(SALONS), today(), 7);
     let sandbox = YClients::start(addr, network, clock.clone()).await.expect("loopback is free");
-    sandbox.set_limits(Limits { per_second: Some(50), per_minute: None, ..Limits::default() });
+    sandbox.set_limits(Limits { per_second: Some(30), per_minute: Some(1200), ..Limits::default() });
     let settings = config::Yclients {
         api_url: sandbox.url(),
         partner_token: Some(YClients::PARTNER.into()),
         user_token: Some(YClients::USER.into()),
         ..config::Yclients::default()
     };
-    let throttle = Throttle::new("yclients", &[sliding(nonzero!(50_u32), Duration::from_secs(1))]);
+    // Six times the real limits.
+    let limits = config::YclientsLimits {
+        per_second: config::Limit::of(nonzero!(30_u32)),
+        per_minute: config::Limit::of(nonzero!(1200_u32)),
+    };
+    let throttle = Throttle::new("yclients", &limits.quotas());
     let service = Service::new("yclients", policy(), throttle, BreakerSettings::default(), clock.clone());
     let http = http::client(&ClientSettings::default()).expect("the provider is installed");
     let client = Client::new(&settings, service, http, clock.clone());
     let salons = ids(&sandbox);
     let started = clock.now();
-    let lines = gather(&client, &clock, &salons, february(), &HashMap::new(), AT_ONCE).await;
+    let lines = gather(&client, &clock, &salons, february(), &BTreeMap::new(), AT_ONCE).await;
     let took = clock.now().since(started).as_secs_f64();
-    let allowed = f64::from(SALONS) / 50.0;
+    let allowed = f64::from(SALONS) / (1200.0 / 60.0);
     println!(
         "{SALONS} salons in {took:.2} s; the limit allows {allowed:.2} s; {} refused",
         sandbox.refused_by_limits()
     );
-    tells_the_truth(&lines, &sandbox, &HashMap::new());
+    tells_the_truth(&lines, &sandbox, &BTreeMap::new());
     assert!(took <= allowed * 1.05, "{took} s instead of {allowed} s");
 }

@@ -148,7 +148,7 @@ impl Bitrix24 {
     }
 }
 
-fn check_scope(caller: &Caller, method: Method) -> Result<(), Refusal> {
+pub(super) fn check_scope(caller: &Caller, method: Method) -> Result<(), Refusal> {
     let has = |scope: Scope| caller.conduct.scopes.contains(&scope);
     let is_allowed = match method.scope() {
         Scope::Basic => true,

@@ -15,7 +15,7 @@ use url::Url;
 use crate::sandbox::faults::{Kind, befall};
 use crate::sandbox::wire::{Breakable, Cut};
 
-use super::call::{Answer, Caller, is_there};
+use super::call::{Answer, Caller, check_scope, is_there};
 use super::conduct::Rest3;
 use super::faults::{Ambiguous, Rest};
 use super::filter::written;
@@ -159,7 +159,11 @@ impl Bitrix24 {
     }
 
     fn known_key(&self, method: Method, headers: &HeaderMap, params: &Params) -> Result<Key, Refusal> {
-        let is_obeyed = method.takes_key() && self.conduct().rest3 == Rest3::WithKeys;
+        let caller = self.caller(self.0.user);
+        // Rights come first: whoever may not call the method is not told anything of its keys.
+        let is_obeyed = method.takes_key()
+            && caller.conduct.rest3 == Rest3::WithKeys
+            && check_scope(&caller, method).is_ok();
         let Some(key) = headers.get(KEY_HEADER).filter(|_| is_obeyed) else { return Ok(Key::None) };
         let key = key.to_str().unwrap_or_default().to_owned();
         let kept = lock(&self.0.keys).look(method, &key, &params.body, self.now())?;

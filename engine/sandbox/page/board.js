@@ -6,6 +6,7 @@ const bitrix24 = service("/sandbox/bitrix24");
 /** The services whose faults are switched here; `api` is the control API of each. */
 const SERVICES = [
   { name: "Битрикс24", api: bitrix24, methods: ["*", "tasks.task.add", "api/tasks.task.add", "tasks.task.list", "tasks.task.get", "task.stages.get", "task.stages.movetask", "task.commentitem.add", "disk.folder.uploadfile", "tasks.task.files.attach", "user.get"] },
+  { name: "YClients", api: service("/sandbox/yclients"), methods: ["*"] },
   { name: "Telegram", api: service("/sandbox"), methods: ["*", "sendMessage", "editMessageText", "answerCallbackQuery", "getUpdates"] },
 ];
 const STATUSES = { pending: "ждёт", in_progress: "выполняется", supposedly_completed: "ждёт контроля", completed: "завершена", deferred: "отложена" };

@@ -73,8 +73,8 @@ impl Limiter {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Lets a call in, or tells how it is refused. A refused call does not count.
-    pub fn admit(&self, caller: IpAddr, now: Timestamp) -> Result<(), Response> {
+    /// The refusal of a call for which there is no room; else it is let in, and counts.
+    pub fn refuse(&self, caller: IpAddr, now: Timestamp) -> Option<Response> {
         let limits = *lock(&self.limits);
         let mut calls = lock(&self.calls);
         let calls = calls.entry(caller).or_default();
@@ -85,10 +85,10 @@ impl Limiter {
         let is_full = |limit: Option<usize>, count: usize| limit.is_some_and(|limit| count >= limit);
         if is_full(limits.per_second, lately) || is_full(limits.per_minute, calls.len()) {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(limits.refusal());
+            return Some(limits.refusal());
         }
         calls.push_back(now);
-        Ok(())
+        None
     }
 }
 
@@ -96,7 +96,7 @@ impl Limits {
     fn refusal(self) -> Response {
         let mut answer = match self.form {
             Form::Status => Refusal::too_many(self.says_seconds).into_response(),
-            Form::Success => Refusal::too_many(self.says_seconds).as_success(),
+            Form::Success => Refusal::too_many(self.says_seconds).disguised(),
             Form::Page => Refusal::page(403, "Attention Required!"),
         };
         if let Some(seconds) = self.retry_after {

@@ -41,7 +41,7 @@ impl Refusal {
     }
 
     /// The same words under the status of a success.
-    pub fn as_success(self) -> Response {
+    pub fn disguised(self) -> Response {
         Refusal { status: 200, ..self }.into_response()
     }
 

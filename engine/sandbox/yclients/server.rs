@@ -72,9 +72,9 @@ async fn answer(
         None => (Endpoint::Unknown, Vec::new()),
     };
     desk.0.calls[endpoint as usize].fetch_add(1, Ordering::Relaxed);
-    let response = match desk.0.limits.admit(cut.peer(), desk.0.clock.now()) {
-        Err(refusal) => refusal,
-        Ok(()) => desk.let_in(endpoint, named, request, &cut).await,
+    let response = match desk.0.limits.refuse(cut.peer(), desk.0.clock.now()) {
+        Some(refusal) => refusal,
+        None => desk.let_in(endpoint, named, request, &cut).await,
     };
     desk.touch();
     response

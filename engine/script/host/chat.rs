@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Action, Args, HostFn, Param, Shape};
+use crate::chart::{self, Chart};
 use crate::clock::parse_span;
 use crate::script::value::html_of;
 use crate::telegram::{Button, Content, Key, Keyboard, Outgoing as Message, Press, Target};
@@ -46,6 +47,8 @@ pub struct Ask {
 
 const TEXT: Param = param("текст", Shape::Text, "что сказать; обычный текст или html::…");
 const QUESTION: Param = param("вопрос", Shape::Text, "что спросить");
+const CHART: Param =
+    param("график", Shape::Map, "kind, title, subtitle и данные: rows, months и lines или pairs");
 const OPTIONS: Param =
     param("варианты", Shape::List, "тексты или карты с полем label; вернётся выбранный элемент");
 
@@ -119,6 +122,14 @@ pub(super) fn functions() -> Vec<HostFn> {
             "сообщение",
             "Отправляет картинку с подписью.",
             |args| media(args, true),
+        ),
+        method(
+            "chart",
+            &[CHART, TEXT],
+            &[BUTTONS, SILENT],
+            "сообщение",
+            "Рисует график и отправляет с подписью: kind — rating, year или days.",
+            chart,
         ),
         method(
             "document",
@@ -263,6 +274,27 @@ fn media(args: &Args, is_photo: bool) -> Result<Act, String> {
     let content =
         if is_photo { Content::Photo { file_id, caption } } else { Content::Document { file_id, caption } };
     Ok(Act::Say(message(args, content)?))
+}
+
+fn chart(args: &Args) -> Result<Act, String> {
+    let (chart, caption) = (args.any(0).clone(), args.html(1));
+    let read: Chart = serde_json::from_value(chart.clone()).map_err(|why| format!("chat.chart: {why}"))?;
+    read.check().map_err(|why| format!("chat.chart: {}", unfit(&why)))?;
+    Ok(Act::Say(message(args, Content::Chart { chart, caption })?))
+}
+
+/// Why a chart cannot be drawn, for staff.
+fn unfit(error: &chart::Error) -> String {
+    match error {
+        chart::Error::Empty(what) => format!("в графике пусто: {what}"),
+        chart::Error::TooMany { what, count, most } => {
+            format!("{what}: {count}, а читаемо не больше {most}")
+        }
+        chart::Error::Uneven { name, points, months } => {
+            format!("у линии «{name}» точек {points}, а месяцев {months}")
+        }
+        chart::Error::NotFinite(name) => format!("«{name}»: это не число"),
+    }
 }
 
 fn message(args: &Args, content: Content) -> Result<Message, String> {

@@ -90,14 +90,15 @@ fn people(telegram: &Telegram) {
     telegram.group(OFFICE, "Офис BORODACH", &[901, 902]);
 }
 
-/// Tells the bot where the office works: the departments of `config.yaml` take the projects by their titles, the others
+/// Tells the bot where the office works: the departments of `config.yaml` take the projects named in their titles, the others
 /// the first one.
 fn open_portal(bitrix24: &Bitrix24, config: &mut Config) {
     config.bitrix24.webhook_url = Some(bitrix24.url().to_string().into());
     config.bitrix24.application_token = Some(EVENTS.to_owned().into());
     let groups = bitrix24.groups();
     for department in &mut config.departments {
-        let own = groups.iter().find(|group| group.name == department.title).or_else(|| groups.first());
+        let own =
+            groups.iter().find(|group| department.title.contains(&group.name)).or_else(|| groups.first());
         department.group = own.map(|group| group.id);
         department.responsible = Some(OWNER);
     }

@@ -101,8 +101,7 @@ impl Deed {
         match self {
             Deed::Person(incoming) => incoming.from.id,
             Deed::Timer(timer) => timer.user,
-            Deed::Event(_) | Deed::Notice(_) | Deed::Resume(_) => NOBODY,
-            Deed::Decided(_) | Deed::Portal(_) => NOBODY,
+            Deed::Event(_) | Deed::Notice(_) | Deed::Resume(_) | Deed::Decided(_) | Deed::Portal(_) => NOBODY,
         }
     }
 

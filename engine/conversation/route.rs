@@ -136,7 +136,7 @@ async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<A
                     (talk.id.0, talk.epoch, at) == (conversation, epoch, Some(step))
                 });
                 match found {
-                    Some(talk) if asked => tapped(turn, talk, tap, deed.message_id).await,
+                    Some(talk) if asked => Box::pin(tapped(turn, talk, tap, deed.message_id)).await,
                     found => old_button(turn, found, &deed).await,
                 }
             }
@@ -158,9 +158,9 @@ async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<A
                     return start(turn, found, &flow.name, deed.from, partner.as_ref(), args).await;
                 }
             }
-            words_of(turn, found, deed).await
+            Box::pin(words_of(turn, found, deed)).await
         }
-        What::Contact { .. } | What::File(_) | What::Other => words_of(turn, found, deed).await,
+        What::Contact { .. } | What::File(_) | What::Other => Box::pin(words_of(turn, found, deed)).await,
     }
 }
 
@@ -169,7 +169,7 @@ async fn words_of(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result
     match found {
         Some(mut talk) => {
             if let Some(tap) = navigation(&talk, &deed) {
-                return tapped(turn, talk, tap, None).await;
+                return Box::pin(tapped(turn, talk, tap, None)).await;
             }
             let mut turn = turn;
             if !versions::settle(&mut turn, &mut talk).await? {

@@ -37,13 +37,12 @@ impl Pictures {
         let Content::Chart { chart, .. } = content else { return Ok(None) };
         let name = chart.to_string();
         let known = self.kept().cache_get(&name).cloned();
-        let bytes = match known {
-            Some(bytes) => bytes,
-            None => {
-                let bytes = draw(chart).await?;
-                self.kept().cache_set(name, bytes.clone());
-                bytes
-            }
+        let bytes = if let Some(bytes) = known {
+            bytes
+        } else {
+            let bytes = draw(chart).await?;
+            self.kept().cache_set(name, bytes.clone());
+            bytes
         };
         Ok(Some(Upload { name: "chart.png", bytes }))
     }

@@ -31,6 +31,7 @@ const KEY: Param = Param {
 /// The most barbershops a search brings.
 const FOUND: usize = 50;
 
+#[expect(clippy::unnecessary_wraps, reason = "a function may do without: the table's field is optional")]
 const fn asks(minutes: u64, stand_in: fn(&Args) -> Value) -> Option<Outside> {
     Some(Outside {
         service: "yclients",

@@ -71,6 +71,7 @@ impl From<Value> for Written {
 
 /// What was found of a write that may have been done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a moment, never many")]
 pub enum Look {
     /// It is done, and this is what it would have returned.
     Done(Written),

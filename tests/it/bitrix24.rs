@@ -89,10 +89,10 @@ impl Scripted {
     }
 
     fn refuses(&self, status: u16, body: impl ToString) {
-        self.answers(status, &[], body);
+        self.answers(status, &[], &body);
     }
 
-    fn answers(&self, status: u16, headers: &[(&'static str, &str)], body: impl ToString) {
+    fn answers(&self, status: u16, headers: &[(&'static str, &str)], body: &impl ToString) {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.script.lock().unwrap().answers.push_back((status, headers, body.to_string()));
     }

@@ -181,7 +181,7 @@ async fn call_all(client: &Client) -> Vec<Error> {
     note(client.probe().await.err());
     match client.find_by_key(&key("12-0-5", Means::Marked), None).await {
         Ok(Look::Done(task)) => {
-            assert_eq!(task.mark.as_deref(), Some("12-0-5"), "another's task is not ours")
+            assert_eq!(task.mark.as_deref(), Some("12-0-5"), "another's task is not ours");
         }
         Ok(Look::NotDone | Look::Unknown) => {}
         Err(error) => note(Some(error)),

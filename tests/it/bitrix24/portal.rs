@@ -96,8 +96,8 @@ async fn a_task_lives_its_whole_life() {
             deadline: Some(Deadline::Never),
             ..Default::default()
         };
-        let changed = client.update_task(made.id, &changes).await.unwrap();
-        assert_eq!((changed.title.as_str(), changed.deadline), ("Вывеска", None));
+        let after = client.update_task(made.id, &changes).await.unwrap();
+        assert_eq!((after.title.as_str(), after.deadline), ("Вывеска", None));
         assert_eq!(client.complete_task(made.id).await.unwrap().status, Status::Completed);
         let again = client.complete_task(made.id).await.expect("it is complete already");
         assert_eq!((again.status, again.closed_at), (Status::Completed, Some(NOON)));

@@ -187,7 +187,7 @@ async fn rows_of_others_are_dropped_whatever_the_portal_made_of_the_filter() {
 async fn a_renamed_portal_is_followed_with_the_same_post_and_remembered() {
     let (old, new) = (Scripted::start().await, Scripted::start().await);
     let location = format!("{}/rest/7/{TOKEN}/tasks.task.complete", new.address);
-    old.answers(302, &[("location", &location)], "<html>Moved</html>");
+    old.answers(302, &[("location", &location)], &"<html>Moved</html>");
     new.says(json!({ "result": { "task": row(5) } }));
     new.says(json!({ "result": { "task": row(5) } }));
     let client = old.client();
@@ -202,7 +202,7 @@ async fn a_renamed_portal_is_followed_with_the_same_post_and_remembered() {
 async fn a_redirection_that_leads_nowhere_asks_a_person() {
     let portal = Scripted::start().await;
     for location in ["/auth/", "ftp://elsewhere.example/", "", &portal.address] {
-        portal.answers(302, &[("location", location)], "<html>Login</html>");
+        portal.answers(302, &[("location", location)], &"<html>Login</html>");
         let error = portal.client().whoami().await.expect_err("there is no answer");
         assert_eq!(
             (error.refusal(), error.verdict()),
@@ -527,7 +527,9 @@ async fn a_write_in_doubt_is_looked_for_only_when_it_can_run_no_more() {
     assert_eq!(portal.heard().len(), 1, "nobody looked");
     portal.clock.turn(Duration::from_secs(40));
     let mut twins = [row(21), row(20)];
-    twins.iter_mut().for_each(|twin| twin["xmlId"] = json!("12-0-5"));
+    for twin in &mut twins {
+        twin["xmlId"] = json!("12-0-5");
+    }
     portal.says(json!({ "result": { "tasks": [] } })); // Nobody's mark.
     portal.says(json!({ "result": { "tasks": twins } })); // Any mark.
     portal.says(json!({ "result": { "tasks": twins } })); // That mark.

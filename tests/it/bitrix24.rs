@@ -88,6 +88,7 @@ impl Scripted {
         self.refuses(200, body);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is written where it is said")]
     fn refuses(&self, status: u16, body: impl ToString) {
         self.answers(status, &[], &body);
     }

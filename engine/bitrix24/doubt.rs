@@ -4,7 +4,7 @@
 //! requests off. A look sees nothing of it until it is done, and a repetition with the same key may run beside it: both
 //! would make a second task. So a write that was sent and not heard of is neither looked for nor repeated before the
 //! time is over. A write that this process never sent may have been sent by another one just before it died: its time
-//! begins when it is first asked about.
+//! begins when it had left at the latest, or, when nobody knows that, when it is first asked about.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -47,10 +47,11 @@ impl Doubts {
         self.remaining(since)
     }
 
-    /// The same for a write that somebody else may have sent.
-    pub fn left_of_any(&self, write: &str) -> Option<Duration> {
+    /// The same for a write that somebody else may have sent, `gone_by` at the latest if that is known.
+    pub fn left_of_any(&self, write: &str, gone_by: Option<Timestamp>) -> Option<Duration> {
         let now = self.clock.now();
-        let since = *self.lock().entry(write.to_owned()).or_insert(now);
+        let latest = gone_by.map_or(now, |moment| moment.min(now));
+        let since = *self.lock().entry(write.to_owned()).or_insert(latest);
         self.remaining(since)
     }
 

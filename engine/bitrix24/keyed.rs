@@ -32,6 +32,7 @@ pub struct WriteKey {
     text: String,
     means: Means,
     intended_at: Timestamp,
+    gone_by: Option<Timestamp>,
 }
 
 impl WriteKey {
@@ -45,7 +46,14 @@ impl WriteKey {
         let text = text.into();
         let fits =
             (1..=WriteKey::LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        fits.then_some(WriteKey { text, means, intended_at })
+        fits.then_some(WriteKey { text, means, intended_at, gone_by: None })
+    }
+
+    /// The same, when it is known that nobody sent the write later than this: a process that never sent it then need
+    /// not wait for it anew.
+    #[must_use]
+    pub fn gone_by(self, moment: Timestamp) -> WriteKey {
+        WriteKey { gone_by: Some(moment), ..self }
     }
 
     /// The key as the portal sees it.
@@ -171,7 +179,7 @@ impl Client {
 
     /// Refuses a look at a write that may still be running.
     pub(super) fn wait_out(&self, key: &WriteKey) -> Result<(), Error> {
-        match self.inner.doubts.left_of_any(&key.text) {
+        match self.inner.doubts.left_of_any(&key.text, key.gone_by) {
             Some(retry_after) => Err(Error::TooEarly { key: key.text.clone(), retry_after }),
             None => Ok(()),
         }

@@ -81,10 +81,11 @@ impl Turn<'_> {
         format!("{}-{}{}", self.host.store().installation(), talk.key_prefix(), talk.journal.len())
     }
 
-    fn intent(&self, talk: &Talk) -> Intent {
+    fn intent(&self, talk: &Talk, call: &Call<'_>) -> Intent {
         let writing = talk.detail.writing.clone();
         let writing = writing.unwrap_or_else(|| Writing::sent(self.host.clock.now(), Value::Null));
-        Intent { key: self.key(talk), since: writing.since, means: writing.means }
+        let gone_by = writing.sent_at + call.outside.timeout;
+        Intent { key: self.key(talk), since: writing.since, gone_by, means: writing.means }
     }
 
     /// Writes the intent down and sends the write.
@@ -101,7 +102,7 @@ impl Turn<'_> {
         self.writes.journal.extend(talk.intent_row(now));
         self.commit_amid(talk).await?;
         let caller = self.caller(&talk.detail.person);
-        let write = (call.write)(self.host, caller, call.args.clone(), self.intent(talk));
+        let write = (call.write)(self.host, caller, call.args.clone(), self.intent(talk, call));
         match self.within(call.outside, write).await {
             Err(CallError::Store(error)) => Err(error),
             result => Ok(result),
@@ -175,7 +176,7 @@ impl Turn<'_> {
             Action::KeyedWrite(_) => self.once_more(talk, call).await,
             Action::CheckedWrite { look, .. } => {
                 let caller = self.caller(&talk.detail.person);
-                let look = look(self.host, caller, call.args.clone(), self.intent(talk));
+                let look = look(self.host, caller, call.args.clone(), self.intent(talk, call));
                 match self.within(call.outside, look).await {
                     Ok(Look::Done(written)) => self.record(talk, call, Ok(written)).await,
                     Ok(Look::NotDone) if self.is_settled(talk, call) => self.once_more(talk, call).await,

@@ -50,7 +50,9 @@ pub struct Intent {
     pub key: String,
     /// When it was sent for the first time.
     pub since: Timestamp,
-    /// What [`Outside::means`] said then.
+    /// When it had left at the latest, whoever sent it: none of us sends it later without writing that down first.
+    pub gone_by: Timestamp,
+    /// What [`Outside::means`] said when it was sent for the first time.
     pub means: Value,
 }
 

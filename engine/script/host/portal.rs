@@ -508,6 +508,7 @@ async fn needed(host: &Host, caller: &Caller, id: i64) -> Result<task::Task, Cal
 fn key(intent: &Intent) -> Result<WriteKey, CallError> {
     let means: Means = serde_json::from_value(intent.means.clone()).unwrap_or(Means::Marked);
     WriteKey::new(intent.key.clone(), means, intent.since)
+        .map(|key| key.gone_by(intent.gone_by))
         .ok_or_else(|| CallError::Invalid(format!("ключ {} не годится для портала", intent.key)))
 }
 

@@ -287,6 +287,11 @@ async fn a_request_that_outlives_its_caller_makes_no_second_task() {
             matches!(found, Err(Error::TooEarly { .. })),
             "a process that never sent it waits, too: {found:?}"
         );
+        let known = key.clone().gone_by(NOON);
+        let fresh = super::client(office.portal.url().as_str(), office.clock.clone(), 1, |_| {});
+        fresh.probe().await.expect("the portal is well");
+        let found = fresh.find_by_key(&known, None).await;
+        assert!(matches!(found, Ok(Look::Done(_))), "one that knows when it left need not wait: {found:?}");
         let found = impatient.probe().await.map(|_| ());
         found.expect("the portal is well");
         assert!(matches!(impatient.find_by_key(&key, None).await, Ok(Look::Done(_))));

@@ -40,12 +40,13 @@ async fn desk() -> (Desk, Bitrix24) {
     let mut desk = Desk::lay().await;
     let address = "127.0.0.1:0".parse().expect("an address");
     let portal = Bitrix24::start(address, desk.clock.clone()).await.expect("loopback has free ports");
+    // In place of the shipped flows of these names, whose triggers they take.
     for (name, flow) in [
-        ("task_new", TASK.to_owned()),
+        ("new_task", TASK.to_owned()),
         ("task_mine", MINE.to_owned()),
         ("task_moved", tells("task.stage_changed", "Перешла: ${args.title} — ${args.stage}")),
-        ("task_done", tells("task.completed", "Завершена: ${args.title}")),
-        ("task_said", tells("task.commented", "Комментарий: ${args.text}")),
+        ("task_completed", tells("task.completed", "Завершена: ${args.title}")),
+        ("task_commented", tells("task.commented", "Комментарий: ${args.text}")),
     ] {
         std::fs::write(desk.flow(name), flow).expect("the folder is ours");
     }

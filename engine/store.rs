@@ -16,12 +16,14 @@ mod tx;
 mod writer;
 
 pub mod change;
+pub mod content;
 pub mod conversation;
 pub mod doubt;
 pub mod housekeeping;
 pub mod inbox;
 pub mod journal;
 pub mod lane;
+pub mod notification;
 pub mod outbox;
 pub mod partner;
 pub mod request;
@@ -29,7 +31,7 @@ pub mod script_set;
 pub mod task;
 pub mod timer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +57,7 @@ use database::Pool;
 use doubt::{Doubt, DoubtId};
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
+use notification::Notification;
 use partner::Partner;
 use presence::Presence;
 use request::{Request, RequestId};
@@ -353,6 +356,26 @@ impl Store {
     /// The requests nobody decided yet, the oldest first.
     pub async fn pending_requests(&self, limit: u32) -> Result<Vec<Request>, Error> {
         request::pending(self.readers()?, limit).await
+    }
+
+    /// What a person does not want to be told of.
+    pub async fn switched_off(&self, user: UserId) -> Result<BTreeSet<Notification>, Error> {
+        notification::switched_off(self.readers()?, user).await
+    }
+
+    /// A department's buttons of «Полезное», in order.
+    pub async fn buttons(&self, department: &str) -> Result<Vec<content::Button>, Error> {
+        content::of_department(self.readers()?, department).await
+    }
+
+    /// A button of «Полезное» by its number.
+    pub async fn button(&self, id: content::ButtonId) -> Result<Option<content::Button>, Error> {
+        content::by_id(self.readers()?, id).await
+    }
+
+    /// A text of the office by its name, Telegram's HTML.
+    pub async fn setting(&self, setting: content::Setting) -> Result<Option<String>, Error> {
+        content::setting(self.readers()?, setting).await
     }
 
     /// A doubt by its number.

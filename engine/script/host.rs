@@ -2,6 +2,7 @@
 //! arguments and options, the journal entry and the documentation.
 
 mod chat;
+mod content;
 mod data;
 mod doubts;
 mod network;
@@ -359,6 +360,7 @@ fn declared() -> Vec<HostFn> {
     let modules = [
         chat::functions(),
         data::functions(),
+        content::functions(),
         portal::functions(),
         network::functions(),
         doubts::functions(),

@@ -1,6 +1,8 @@
 //! Changes of our own tables that a turn makes: each is one transaction with the journal entry that tells of it.
 
+use super::content;
 use super::doubt::{self, DoubtId};
+use super::notification::{self, Notification};
 use super::request::{self, Decision, RequestId, Submission};
 use super::task::{self, TaskId};
 use super::tx::Tx;
@@ -16,7 +18,8 @@ pub enum Change {
     /// Answers `{"id":…}`; `{"id":…,"already":true}` with the one that is pending when there is one.
     Submit(Submission),
     /// Decides a request; the first decision stands. A registration also makes the partner verified or
-    /// rejected, and the person's lane gets the event `request.approved` or `request.rejected`.
+    /// rejected; an approval gives the barbershops chosen with it. The person's lane gets the event
+    /// `request.approved` or `request.rejected`.
     ///
     /// Answers `{"done":true,"decision":"approved","user_id":…}`; `{"done":false,"decision":…,"by":name}`
     /// to the second; `{"done":false,"unknown":true}` when there is no such request.
@@ -29,6 +32,17 @@ pub enum Change {
         by: UserId,
         /// Their name, told to whoever decides second.
         by_name: String,
+    },
+    /// Changes what the office says of itself. Answers `{"id":…}` to a new button, else `{"done":…}`.
+    Content(content::Edit),
+    /// Switches what a person is told of. Answers `null`.
+    Notify {
+        /// The person.
+        user: UserId,
+        /// What.
+        notification: Notification,
+        /// Whether they are told.
+        is_on: bool,
     },
     /// Asks the office what became of a write; its lane gets the event `write.in_doubt`.
     ///
@@ -76,6 +90,10 @@ pub(super) async fn apply(tx: &mut Tx, change: &Change, now: Timestamp) -> Resul
         Change::Submit(submission) => request::submit(tx, submission, now).await,
         Change::Decide { request, decision, by, by_name } => {
             request::decide(tx, *request, decision, (*by, by_name), now).await
+        }
+        Change::Content(edit) => content::edit(tx, edit).await,
+        Change::Notify { user, notification, is_on } => {
+            notification::switch(tx, *user, *notification, *is_on).await
         }
         Change::Ask(new) => doubt::ask(tx, new, now).await,
         Change::Close(conversation) => doubt::close(tx, *conversation, now).await,

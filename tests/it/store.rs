@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, Timestamp};
 use borodach::store::change::Change;
+use borodach::store::content::{ButtonId, Edit, Setting};
 use borodach::store::housekeeping::Retention;
 use borodach::store::inbox::{self, EntryId};
 use borodach::store::journal::{self, StepNo};
+use borodach::store::notification::Notification;
 use borodach::store::partner::{Profile, Role};
-use borodach::store::request::{Decision, Kind, RequestId, Submission};
+use borodach::store::request::{Asks, Decision, RequestId, Submission};
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{
     ConversationId, CrashHook, CrashPoint, DatabaseUrl, Error, Json, LaneId, Lease, Local, Settings, Store,
@@ -248,7 +250,7 @@ facts! {
         assert!(entries.is_empty());
         assert_eq!(store.partner(UserId(ANNA)).await.unwrap().unwrap().status, partner::Status::Pending);
 
-        let (answer, entries) = change(&store, lease, 2, decide(1, Decision::Approve, "Ольга")).await;
+        let (answer, entries) = change(&store, lease, 2, decide(1, approve(&[]), "Ольга")).await;
         assert_eq!(answer, json!({"done": true, "decision": "approved", "user_id": ANNA}));
         assert_eq!((entries[0].key.as_str(), entries[0].lane), ("request.approved:1", LaneId(ANNA)));
         let reject = Decision::Reject { reason: "нет такого".into() };
@@ -267,6 +269,85 @@ facts! {
             store.latest_request(UserId(ANNA)).await.unwrap(),
             store.request(RequestId(1)).await.unwrap()
         );
+        store.close().await;
+    }
+
+    async fn an_approval_gives_the_barbershops_chosen_with_it(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        change(&store, lease, 0, submission()).await;
+        change(&store, lease, 1, decide(1, approve(&[(41, "Кольцо"), (42, "Баумана")]), "Ольга")).await;
+        // Who decides second changes nothing, whatever they have chosen.
+        change(&store, lease, 2, decide(1, approve(&[(43, "Мир")]), "Пётр")).await;
+        assert_eq!(titles(&store).await, ["Баумана", "Кольцо"]);
+
+        let asks = Asks::AddSalon { shops: vec!["Казань, ТЦ Мир".into()] };
+        let (answer, entries) = change(&store, lease, 3, submitting(asks.clone())).await;
+        assert_eq!((answer, entries[0].lane), (json!({"id": 2}), LaneId(STAFF)));
+        let (answer, _) = change(&store, lease, 4, submitting(asks)).await;
+        assert_eq!(answer, json!({"id": 2, "already": true}));
+        let request = store.request(RequestId(2)).await.unwrap().unwrap();
+        let body: Value = request.body.read().unwrap();
+        assert_eq!(body["name"], "Петрова Анна Сергеевна");
+        assert_eq!(body["shops"], json!(["Казань, ТЦ Мир"]));
+        let (_, entries) =
+            change(&store, lease, 5, decide(2, approve(&[(41, "ТЦ Кольцо"), (43, "Мир")]), "Ольга")).await;
+        assert_eq!((entries[0].key.as_str(), entries[0].lane), ("request.approved:2", LaneId(ANNA)));
+        // What is told of a barbershop replaces what was known of it, and nothing is taken away.
+        assert_eq!(titles(&store).await, ["Баумана", "Мир", "ТЦ Кольцо"]);
+        store.close().await;
+    }
+
+    async fn the_office_orders_its_buttons_and_rewrites_its_texts(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let add = |title: &str| {
+            Change::Content(Edit::Add { department: "legal".into(), title: title.into(), html: "…".into() })
+        };
+        let mut ids = Vec::new();
+        for (step, title) in (0..).zip(["Аренда", "Патент", "Касса"]) {
+            let (answer, _) = change(&store, lease, step, add(title)).await;
+            ids.push(ButtonId(answer["id"].as_i64().unwrap()));
+        }
+        let shown = async || {
+            let buttons = store.buttons("legal").await.unwrap();
+            buttons.into_iter().map(|button| button.title).collect::<Vec<_>>()
+        };
+        assert_eq!(shown().await, ["Аренда", "Патент", "Касса"]);
+        let edit = |id, title: Option<&str>, place| {
+            Change::Content(Edit::Change { id, title: title.map(Into::into), html: None, place })
+        };
+        change(&store, lease, 3, edit(ids[2], None, Some(1))).await;
+        change(&store, lease, 4, edit(ids[0], Some("Аренда и ремонт"), Some(99))).await;
+        assert_eq!(shown().await, ["Касса", "Патент", "Аренда и ремонт"]);
+        change(&store, lease, 5, Change::Content(Edit::Delete(ids[1]))).await;
+        let (answer, _) = change(&store, lease, 6, edit(ids[1], None, Some(1))).await;
+        assert_eq!(answer, json!({"done": false}));
+        assert_eq!(shown().await, ["Касса", "Аренда и ремонт"]);
+
+        assert!(store.setting(Setting::Contacts).await.unwrap().is_some(), "there is something to begin with");
+        let set = Change::Content(Edit::Set { setting: Setting::Contacts, html: "<b>Офис</b>".into() });
+        change(&store, lease, 7, set).await;
+        assert_eq!(store.setting(Setting::Contacts).await.unwrap().unwrap(), "<b>Офис</b>");
+        store.close().await;
+    }
+
+    async fn everybody_switches_notifications_for_themselves(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let switch = |user, is_on| {
+            Change::Notify { user: UserId(user), notification: Notification::TaskMoved, is_on }
+        };
+        change(&store, lease, 0, switch(ANNA, false)).await;
+        let off = async |user| store.switched_off(UserId(user)).await.unwrap().into_iter().collect::<Vec<_>>();
+        assert_eq!(off(ANNA).await, [], "somebody unknown has none");
+        change(&store, lease, 1, submission()).await;
+        change(&store, lease, 2, switch(ANNA, false)).await;
+        change(&store, lease, 3, switch(ANNA, false)).await;
+        assert_eq!(off(ANNA).await, [Notification::TaskMoved]);
+        assert_eq!(off(BORIS).await, []);
+        change(&store, lease, 4, switch(ANNA, true)).await;
+        assert_eq!(off(ANNA).await, []);
         store.close().await;
     }
 
@@ -369,7 +450,7 @@ facts! {
     }
 
     async fn migrating_twice_changes_nothing(base: &Base) {
-        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), ["0001 engine", "0002 network", "0003 outside"]);
+        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), ["0001 engine", "0002 network", "0003 outside", "0004 requests"]);
         assert!(Store::migrate(&base.settings()).await.unwrap().is_empty());
         base.open().await.close().await;
     }
@@ -720,21 +801,29 @@ fn timer(conversation: i64, no: u32, seconds: u64) -> timer::New {
     }
 }
 
+async fn titles(store: &Store) -> Vec<String> {
+    let anna = store.partner(UserId(ANNA)).await.unwrap().unwrap();
+    anna.salons.into_iter().map(|salon| salon.title).collect()
+}
+
 fn submission() -> Change {
-    Change::Submit(Submission {
-        kind: Kind::Registration,
-        user: UserId(ANNA),
-        chat: ChatId(ANNA),
-        body: json!({"city": "Казань"}).into(),
-        profile: Profile {
-            name: "Петрова Анна Сергеевна".into(),
-            phone: "+79990000001".into(),
-            username: None,
-            role: Some(Role::Owner),
-            position: None,
-        },
-        staff: Some(ChatId(STAFF)),
-    })
+    let profile = Profile {
+        name: "Петрова Анна Сергеевна".into(),
+        phone: "+79990000001".into(),
+        username: None,
+        role: Some(Role::Owner),
+        position: None,
+    };
+    submitting(Asks::Registration { form: json!({"city": "Казань"}).into(), profile })
+}
+
+fn submitting(asks: Asks) -> Change {
+    Change::Submit(Submission { asks, user: UserId(ANNA), chat: ChatId(ANNA), staff: Some(ChatId(STAFF)) })
+}
+
+fn approve(salons: &[(i64, &str)]) -> Decision {
+    let salon = |&(id, title): &(i64, &str)| partner::Salon { id, title: title.into(), city: None };
+    Decision::Approve { salons: salons.iter().map(salon).collect() }
 }
 
 fn decide(request: i64, decision: Decision, by_name: &str) -> Change {

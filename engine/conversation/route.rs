@@ -124,7 +124,11 @@ async fn load(host: &Host, lease: Lease, chat: ChatId, user: UserId) -> Result<O
 
 async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
     match &deed.what {
-        What::PollAnswer { .. } => turn.commit().await,
+        What::PollAnswer { poll_id, options } => {
+            let mut turn = turn;
+            turn.vote(deed.from.id, poll_id, options);
+            turn.commit().await
+        }
         What::Membership { is_reachable } => {
             let mut turn = turn;
             turn.note_reach(if *is_reachable { Reach::Back } else { Reach::Gone });

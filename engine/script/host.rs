@@ -1,6 +1,7 @@
 //! What a script may call. One declaration makes a host function: from it come the Rhai binding, the check of names,
 //! arguments and options, the journal entry and the documentation.
 
+mod broadcasts;
 mod chat;
 mod content;
 mod data;
@@ -361,6 +362,7 @@ fn declared() -> Vec<HostFn> {
         chat::functions(),
         data::functions(),
         content::functions(),
+        broadcasts::functions(),
         portal::functions(),
         network::functions(),
         doubts::functions(),

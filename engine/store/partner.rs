@@ -7,6 +7,7 @@ use super::database::{Pool, Rows, words};
 use super::tx::{Tx, whatever};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
+use crate::text::folded;
 
 words! {
     /// How far a person is known.
@@ -139,6 +140,19 @@ pub(super) async fn by_user(pool: &Pool, user: UserId) -> Result<Option<Partner>
         verified_at: stored.verified_at.map(Timestamp),
         salons: salons(pool, user).await?,
     }))
+}
+
+/// The partners whose names have all these words, by name. The database's own search knows no Cyrillic capitals.
+pub(super) async fn named(pool: &Pool, words: &str, limit: usize) -> Result<Vec<(UserId, String)>, Error> {
+    const SQL: &str = "select user_id, name from partner where status = 'verified' order by name, user_id";
+    let words = folded(words);
+    let all: Vec<(i64, String)> = pool.rows("look for partners", SQL, &[]).await?;
+    let fits = |name: &str| {
+        let name = folded(name);
+        words.split_whitespace().all(|word| name.contains(word))
+    };
+    let found = all.into_iter().filter(|(_, name)| fits(name)).take(limit);
+    Ok(found.map(|(user, name)| (UserId(user), name)).collect())
 }
 
 /// Makes a person a pending partner, known by what they told.

@@ -29,8 +29,9 @@ struct Spare {
     most: u32,
 }
 
-/// Turns that a broadcast may take at once: what was late is caught up with.
-const CATCH_UP: NonZeroU32 = nonzero!(3_u32);
+/// Turns that a broadcast may take at once: a third of a second in which a disk or a scheduler was slow is caught up
+/// with. Telegram bears it, for nothing was sent meanwhile, and two thirds of its second are still the talks'.
+const CATCH_UP: NonZeroU32 = nonzero!(10_u32);
 
 impl Throttle {
     pub fn new(limits: &DeliveryLimits) -> Throttle {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, Timestamp};
+use borodach::store::broadcast::{self, Audience, BroadcastId, Count, Fate, Receipt, Status};
 use borodach::store::change::Change;
 use borodach::store::content::{ButtonId, Edit, Setting};
 use borodach::store::housekeeping::Retention;
@@ -13,6 +14,7 @@ use borodach::store::inbox::{self, EntryId};
 use borodach::store::journal::{self, StepNo};
 use borodach::store::notification::Notification;
 use borodach::store::partner::{Profile, Role};
+use borodach::store::poll::{self, PollId};
 use borodach::store::request::{Asks, Decision, RequestId, Submission};
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{
@@ -348,6 +350,106 @@ facts! {
         assert_eq!(off(BORIS).await, []);
         change(&store, lease, 4, switch(ANNA, true)).await;
         assert_eq!(off(ANNA).await, []);
+        store.close().await;
+    }
+
+    async fn a_broadcast_comes_to_each_of_its_people_once(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        for (user, salons) in [(1, vec![(41, "Казань")]), (2, vec![(42, "Уфа"), (41, "Казань")]), (3, vec![])] {
+            store.introduce(&partner(user, &salons), "Ольга").await.unwrap();
+        }
+        let cities = vec![("Казань".to_owned(), 2), ("Уфа".to_owned(), 1)];
+        assert_eq!(store.cities().await.unwrap(), cities);
+        assert_eq!(store.reach(&Audience::Everybody).await.unwrap(), (3, 0));
+        assert_eq!(store.reach(&Audience::Cities(vec!["Казань".into(), "Тверь".into()])).await.unwrap(), (2, 0));
+        assert_eq!(store.reach(&Audience::People(vec![UserId(3), UserId(9)])).await.unwrap(), (1, 0));
+        let named = store.partners_named("ПАРТНЁР 2", 5).await.unwrap();
+        assert_eq!(named, [(UserId(2), "Партнёр 2".to_owned())]);
+
+        let (answer, _) = change(&store, lease, 0, broadcasting(Audience::Everybody, None)).await;
+        assert_eq!(answer, json!({"id": 1, "poll": null}));
+        let id = BroadcastId(1);
+        let mut claimed = Vec::new();
+        while let Some(to) = store.claim(id).await.unwrap() {
+            claimed.push(to);
+        }
+        assert_eq!(claimed.iter().map(|to| to.user.0).collect::<Vec<_>>(), [1, 2, 3]);
+        let settle = |to, fate| {
+            store.settle_broadcast(id, Receipt { to, fate, message_id: Some(5), telegram_poll: None })
+        };
+        settle(claimed[0], Fate::Sent).await.unwrap();
+        settle(claimed[1], Fate::Blocked).await.unwrap();
+        assert!(store.finish_broadcast(id).await.unwrap().is_empty(), "somebody is still written to");
+        assert_eq!(store.take_back(id).await.unwrap(), 1, "whoever was claimed when the process died");
+        assert_eq!(store.claim(id).await.unwrap(), Some(claimed[2]));
+        settle(claimed[2], Fate::Failed).await.unwrap();
+        let told = store.finish_broadcast(id).await.unwrap();
+        assert_eq!((told[0].key.as_str(), told[0].lane), ("broadcast.ended:1", LaneId(STAFF)));
+        let done = store.broadcast(id).await.unwrap().unwrap();
+        assert_eq!((done.status, done.count), (Status::Done, Count { total: 3, sent: 1, blocked: 1, failed: 1 }));
+        assert!(store.running_broadcasts().await.unwrap().is_empty());
+
+        // Whoever has stopped the bot is counted and not written to.
+        assert_eq!(store.reach(&Audience::Everybody).await.unwrap(), (3, 1));
+        change(&store, lease, 1, broadcasting(Audience::Cities(vec!["Казань".into()]), None)).await;
+        let id = BroadcastId(2);
+        assert_eq!(store.claim(id).await.unwrap().map(|to| to.user), Some(UserId(1)));
+        assert_eq!(store.claim(id).await.unwrap(), None);
+        let stop = Change::StopBroadcast { broadcast: id, by_name: "Пётр".into() };
+        let (answer, told) = change(&store, lease, 2, stop.clone()).await;
+        assert_eq!((answer, told[0].key.as_str()), (json!({"done": true}), "broadcast.ended:2"));
+        let (answer, told) = change(&store, lease, 3, stop).await;
+        assert_eq!((answer, told.len()), (json!({"done": false}), 0));
+        let latest = store.broadcasts(1).await.unwrap().remove(0);
+        assert_eq!((latest.id, latest.ended_by.as_deref(), latest.count.blocked), (id, Some("Пётр"), 1));
+        store.close().await;
+    }
+
+    async fn the_last_vote_of_each_person_counts_until_the_poll_is_closed(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        for user in 1..=2 {
+            store.introduce(&partner(user, &[]), "Ольга").await.unwrap();
+        }
+        let poll = poll::New { question: "Когда?".into(), options: vec!["В среду".into(), "В пятницу".into()] };
+        let (answer, _) = change(&store, lease, 0, broadcasting(Audience::Everybody, Some(poll))).await;
+        assert_eq!(answer, json!({"id": 1, "poll": 1}));
+        while let Some(to) = store.claim(BroadcastId(1)).await.unwrap() {
+            let telegram_poll = Some(format!("copy-{}", to.user.0));
+            let receipt = Receipt { to, fate: Fate::Sent, message_id: Some(7), telegram_poll };
+            store.settle_broadcast(BroadcastId(1), receipt).await.unwrap();
+        }
+        let vote = |user, copy: &str, options: &[u8]| {
+            let options = options.to_vec();
+            Change::Vote { user: UserId(user), telegram_poll: copy.into(), options }
+        };
+        change(&store, lease, 1, vote(1, "copy-1", &[0])).await;
+        change(&store, lease, 2, vote(2, "copy-2", &[0, 1])).await;
+        change(&store, lease, 3, vote(1, "copy-1", &[1])).await;
+        let (answer, _) = change(&store, lease, 4, vote(1, "somebody else's", &[1])).await;
+        assert_eq!(answer, json!({"counted": false}));
+        let votes = async || {
+            let poll = store.poll(PollId(1)).await.unwrap().unwrap();
+            (poll.options.into_iter().map(|(_, votes)| votes).collect::<Vec<_>>(), poll.voters)
+        };
+        assert_eq!(votes().await, (vec![1, 2], 2));
+        change(&store, lease, 5, vote(2, "copy-2", &[])).await;
+        assert_eq!(votes().await, (vec![0, 1], 1));
+        assert!(store.open_copies(10).await.unwrap().is_empty(), "an open poll has nothing to close");
+
+        let close = |by: &str| Change::ClosePoll { poll: PollId(1), by_name: by.into() };
+        let (answer, _) = change(&store, lease, 6, close("Ольга")).await;
+        assert_eq!(answer, json!({"done": true}));
+        let (answer, _) = change(&store, lease, 7, close("Пётр")).await;
+        assert_eq!(answer, json!({"done": false, "by": "Ольга"}));
+        let (answer, _) = change(&store, lease, 8, vote(2, "copy-2", &[0])).await;
+        assert_eq!((answer, votes().await), (json!({"counted": false}), (vec![0, 1], 1)));
+        for copy in store.open_copies(10).await.unwrap() {
+            assert_eq!(copy.message_id, 7);
+            store.shut_copy(copy).await.unwrap();
+        }
+        assert!(store.open_copies(10).await.unwrap().is_empty());
         store.close().await;
     }
 
@@ -804,6 +906,44 @@ fn timer(conversation: i64, no: u32, seconds: u64) -> timer::New {
 async fn titles(store: &Store) -> Vec<String> {
     let anna = store.partner(UserId(ANNA)).await.unwrap().unwrap();
     anna.salons.into_iter().map(|salon| salon.title).collect()
+}
+
+/// A partner with barbershops in these cities.
+fn partner(user: i64, salons: &[(i64, &str)]) -> partner::Partner {
+    let salon = |&(id, city): &(i64, &str)| partner::Salon {
+        id,
+        title: format!("Барбершоп {id}"),
+        city: Some(city.into()),
+    };
+    partner::Partner {
+        user: UserId(user),
+        chat: ChatId(user),
+        status: partner::Status::Verified,
+        profile: Profile {
+            name: format!("Партнёр {user}"),
+            phone: "+79990000001".into(),
+            username: None,
+            role: None,
+            position: None,
+        },
+        reachable: true,
+        reason: None,
+        created_at: START,
+        verified_at: Some(START),
+        salons: salons.iter().map(salon).collect(),
+    }
+}
+
+fn broadcasting(audience: Audience, poll: Option<poll::New>) -> Change {
+    Change::Broadcast(broadcast::New {
+        call: json!({"content": {"text": {"html": "Завтра сбор"}}}).into(),
+        poll,
+        audience,
+        audience_words: "все".into(),
+        staff: Some(ChatId(STAFF)),
+        progress: None,
+        by_name: "Ольга".into(),
+    })
 }
 
 fn submission() -> Change {

@@ -25,7 +25,7 @@ use crate::telegram::{ChatId, UserId};
 
 pub use chat::{Act, Ask};
 pub use data::partner_card;
-pub use outside::{CallError, Done, Intent, Kind, Look, Outside, Written};
+pub use outside::{CallError, Done, Intent, Look, Outside, Written};
 pub(crate) use portal::{seen as portal_seen, stage_title};
 
 /// Who a script works for: known to every call, never passed by the script.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, SystemClock};
 use borodach::config;
-use borodach::http::{self, BreakerSettings, ClientSettings, Service, Throttle};
+use borodach::http::{self, BreakerSettings, ClientSettings, Kind, Service, Throttle};
 use borodach::ratings::{Known, Line, gather};
 use borodach::sandbox::network::Network;
 use borodach::sandbox::yclients::{Endpoint, Fault, Limits, Often, Refused, Rule, YClients};
@@ -158,7 +158,7 @@ async fn with_a_third_of_the_calls_failing_every_salon_is_new_or_marked_stale_an
         lines
             .iter()
             .filter(|line| line.is_stale())
-            .all(|line| line.failure.as_ref().is_some_and(|why| why.kind() == "unavailable"))
+            .all(|line| line.failure.as_ref().is_some_and(|why| why.kind() == Kind::Unavailable))
     );
     assert_eq!(sandbox.refused_by_limits(), 0);
     tells_the_truth(&lines, &sandbox, &known);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Action, Args, CallError, Caller, Done, HostFn, Intent, Kind, Look, Outside, Param, Right, Shape, Written,
+    Action, Args, CallError, Caller, Done, HostFn, Intent, Look, Outside, Param, Right, Shape, Written,
 };
 use crate::bitrix24::{
     self, Client, FileId, GroupId, Means, NewTask, PortalUserId, Priority, Stage, StageId, Status,
@@ -15,6 +15,7 @@ use crate::bitrix24::{
 };
 use crate::clock::Timestamp;
 use crate::conversation::{Host, Kept};
+use crate::http::Kind;
 use crate::store::change::Change;
 use crate::store::task::{self, By, Seen, TaskId};
 use crate::telegram::html;

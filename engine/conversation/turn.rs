@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use super::deed::NOBODY;
 use super::question::{Expects, Progress};
@@ -151,7 +152,9 @@ impl<'a> Turn<'a> {
     /// Runs a conversation until it waits, ends or fails, then commits everything.
     pub async fn run(mut self, mut talk: Talk) -> Result<Advanced, store::Error> {
         for _ in 0..MAX_HOPS {
-            match self.run_once(&mut talk).await? {
+            // A span of its own: to add these to the turn's would cost more.
+            let span = tracing::info_span!("talk", conversation.id = talk.id.0, flow.name = %talk.flow);
+            match self.run_once(&mut talk).instrument(span).await? {
                 Next::Settled => return self.commit().await,
                 Next::Again(next) => talk = *next,
             }
@@ -184,7 +187,6 @@ impl<'a> Turn<'a> {
                 self.park(talk, "its script set is gone from the store");
                 return Ok(Next::Settled);
             };
-            tracing::Span::current().record("conversation.id", talk.id.0).record("flow.name", &*talk.flow);
             let journal = Arc::clone(&talk.journal);
             let ran =
                 run_apart(&set, &talk.flow, journal, self.caller(&talk.detail.person), talk.key_prefix())

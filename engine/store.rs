@@ -4,6 +4,7 @@
 //! with a constant number of statements. A call returns once that transaction is on disk, so "accepted" and
 //! "committed" mean written. SQLite has one writer; PostgreSQL has a few, each with its own lanes.
 
+mod checkpoint;
 mod connect;
 mod database;
 mod error;
@@ -33,6 +34,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -115,7 +117,12 @@ impl Store {
         let (wakeups, _) = broadcast::channel(WAKEUPS);
         let tasks = TaskTracker::new();
         match &server {
-            Server::Sqlite(_) => life.gone.cancel(), // Whoever has the file next is the only live instance.
+            Server::Sqlite(options) => {
+                life.gone.cancel(); // Whoever has the file next is the only live instance.
+                if let DatabaseUrl::Sqlite(_) = &settings.url {
+                    tasks.spawn(checkpoint::keep_short(options.clone(), life.clone()));
+                }
+            }
             Server::Postgres(options) => {
                 let presence = Presence::show(options, me, wakeups.clone()).await?;
                 tasks.spawn(presence.keep(life.stop.clone(), life.gone.clone()));
@@ -481,6 +488,22 @@ impl fmt::Debug for Store {
     }
 }
 
+/// Has work done on a thread of its own, and comes to an end with it.
+fn on_its_own_thread<W>(name: &str, work: W) -> impl Future<Output = ()> + use<W>
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let (ending, ended) = oneshot::channel::<()>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("the system lets a process have timers and sockets");
+    let run = move || {
+        runtime.block_on(work);
+        drop(ending);
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system lets a process have threads");
+    async move { drop(ended.await) }
+}
+
 /// Starts the writers and returns their queues.
 fn start_writers(
     settings: &Settings,
@@ -505,7 +528,9 @@ fn start_writers(
             life: life.clone(),
             connection: None,
         };
-        tasks.spawn(writer.run(waiting));
+        // Each step of a transaction would wait there behind every turn that is ready to go on.
+        let run = on_its_own_thread("writer", writer.run(waiting));
+        tasks.spawn(run);
         queue
     };
     (0..count).map(start).collect()

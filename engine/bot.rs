@@ -28,7 +28,7 @@ use crate::script::{self, Outcome, Refusal, Scripts, Trigger, watch};
 use crate::store::{self, Store, housekeeping::Retention, inbox};
 use crate::telegram::{Client, Request, html};
 use crate::web;
-use crate::{bitrix24, portal, yclients};
+use crate::{bitrix24, broadcasts, portal, yclients};
 
 /// A bot that is ready to run.
 #[derive(Debug)]
@@ -177,6 +177,7 @@ impl Bot {
         lanes.recover().await?;
         tasks.spawn(Arc::clone(&lanes).follow());
         tasks.spawn(scheduler::keep_promises(Arc::clone(&lanes), stop.clone()));
+        tasks.spawn(broadcasts::deliver(Arc::clone(&lanes), Arc::clone(&outbox), stop.clone()));
         let retention = retention(&config);
         tasks.spawn(scheduler::tidy(
             Arc::clone(&lanes),

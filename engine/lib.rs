@@ -5,6 +5,7 @@
 
 pub mod bitrix24;
 pub mod bot;
+pub mod broadcasts;
 pub mod cache;
 pub mod chart;
 pub mod cli;

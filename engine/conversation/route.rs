@@ -11,6 +11,7 @@ use super::{Advanced, Deadline, Effect, HandOn, Host, versions, words};
 use crate::script::Trigger;
 use crate::store::conversation::Status;
 use crate::store::doubt::Decision;
+use crate::store::notification::Notification;
 use crate::store::partner::Partner;
 use crate::store::{self, ConversationId, Lease, Reach, inbox};
 use crate::telegram::{ChatId, Content, Incoming, Outgoing, Person, Target, UserId, What, html};
@@ -123,7 +124,11 @@ async fn load(host: &Host, lease: Lease, chat: ChatId, user: UserId) -> Result<O
 
 async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
     match &deed.what {
-        What::PollAnswer { .. } => turn.commit().await,
+        What::PollAnswer { poll_id, options } => {
+            let mut turn = turn;
+            turn.vote(deed.from.id, poll_id, options);
+            turn.commit().await
+        }
         What::Membership { is_reachable } => {
             let mut turn = turn;
             turn.note_reach(if *is_reachable { Reach::Back } else { Reach::Gone });
@@ -379,6 +384,12 @@ async fn time_is_up(
         return find_out(turn, ConversationId(timer.conversation), None).await;
     };
     match timer.kind {
+        // Whoever does not want to be reminded is not; the question waits on.
+        TimerKind::Remind
+            if turn.host.store().switched_off(timer.user).await?.contains(&Notification::Reminders) =>
+        {
+            turn.commit().await
+        }
         TimerKind::Remind => {
             turn.ask_again(&mut talk, Some(words::REMINDER));
             turn.commit().await

@@ -81,6 +81,12 @@ impl<'a> Turn<'a> {
         self.writes.reach = Some(reach);
     }
 
+    /// Counts a person's choice in a poll.
+    pub fn vote(&mut self, user: UserId, telegram_poll: &str, options: &[u8]) {
+        let (telegram_poll, options) = (telegram_poll.to_owned(), options.to_vec());
+        self.writes.local = Some(Local { row: None, change: Change::Vote { user, telegram_poll, options } });
+    }
+
     /// Keeps a conversation's row as it is now.
     pub fn keep(&mut self, talk: &Talk) {
         let row = talk.row(self.host.clock.now());

@@ -469,6 +469,9 @@ impl World {
                 (format!("[график: {title}] {}", plain(caption)), None)
             }
             Content::Document { caption, .. } => (format!("[файл] {}", plain(caption)), None),
+            Content::Poll { question, options, .. } => {
+                (format!("[опрос] {question}: {}", options.join(" / ")), None)
+            }
             Content::Edit { target, html } => (plain(html), Some(target)),
         };
         let chat = &mut self.chats[at];

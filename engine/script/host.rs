@@ -1,7 +1,9 @@
 //! What a script may call. One declaration makes a host function: from it come the Rhai binding, the check of names,
 //! arguments and options, the journal entry and the documentation.
 
+mod broadcasts;
 mod chat;
+mod content;
 mod data;
 mod doubts;
 mod network;
@@ -359,6 +361,8 @@ fn declared() -> Vec<HostFn> {
     let modules = [
         chat::functions(),
         data::functions(),
+        content::functions(),
+        broadcasts::functions(),
         portal::functions(),
         network::functions(),
         doubts::functions(),

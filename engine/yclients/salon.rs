@@ -41,6 +41,12 @@ impl Salon {
     pub fn zone(&self) -> Option<Tz> {
         self.time_zone.as_deref()?.parse().ok()
     }
+
+    /// What words are looked for in: its name, town and address, as they are compared.
+    pub fn searched(&self) -> String {
+        let parts = [Some(self.title.as_str()), self.city.as_deref(), self.address.as_deref()];
+        crate::text::folded(&parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    }
 }
 
 /// A salon asked for by itself.

@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 mod bitrix24;
+mod broadcasts;
 mod cache;
 mod chart;
 mod check;

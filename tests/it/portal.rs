@@ -6,7 +6,7 @@ use borodach::config::Limit;
 use borodach::sandbox::bitrix24::{Bitrix24, Hook, Mail};
 
 use crate::desk::{ANNA, Desk, OLGA};
-use crate::registration::applies;
+use crate::registration::{applies, approves};
 
 const TOKEN: &str = "made-up-application-token-of-test";
 
@@ -64,7 +64,7 @@ async fn becomes_partner(desk: &Desk) {
     applies(desk, ANNA).await;
     let office = desk.office(OLGA);
     office.hears("Заявка №").await;
-    office.presses("✅ Одобрить");
+    approves(&office).await;
     desk.talks(ANNA).hears("Добро пожаловать в сеть").await;
 }
 

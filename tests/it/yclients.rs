@@ -1,5 +1,7 @@
 //! The `YClients` client bears every habit of the service. A habit a test.
 
+mod suggest;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -20,6 +20,7 @@ pub mod conversation;
 pub mod doubt;
 pub mod housekeeping;
 pub mod inbox;
+pub mod job;
 pub mod journal;
 pub mod lane;
 pub mod outbox;
@@ -55,6 +56,7 @@ use database::Pool;
 use doubt::{Doubt, DoubtId};
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
+use job::{Audience, First, Job as Named, Outcome, Progress, Run, Step};
 use partner::Partner;
 use presence::Presence;
 use request::{Request, RequestId};
@@ -75,6 +77,9 @@ const WAKEUPS: usize = 1024;
 
 /// Numbers of conversations set aside at a time.
 const NUMBERS: i64 = 100;
+
+/// How long runs of jobs are remembered; the latest of each for ever.
+const RUN_SPAN: Duration = Duration::from_hours(90 * 24);
 
 /// A dead instance is remembered this long, in case that it only lost its connection.
 const INSTANCE_SPAN: Duration = Duration::from_hours(24);
@@ -380,10 +385,56 @@ impl Store {
         task::of_user(self.readers()?, user).await
     }
 
+    /// The latest run of every job.
+    pub async fn latest_runs(&self) -> Result<Vec<Run>, Error> {
+        job::latest(self.readers()?, self.0.me).await
+    }
+
+    /// Takes the run of a job for `due`, its latest moment that has passed; `None` when there is nothing to take.
+    pub async fn claim_run(&self, job: &Named, due: Timestamp, first: First) -> Result<Option<Run>, Error> {
+        let (me, now, job) = (self.0.me, self.0.clock.now(), job.clone());
+        self.job(move |tx| Box::pin(async move { job::claim(tx, me, &job, due, first, now).await })).await
+    }
+
+    /// Writes down how far a run has come.
+    pub async fn note_run(&self, run: &Run, progress: Progress, report: &str) -> Result<(), Error> {
+        let (me, run, report) = (self.0.me, run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { job::note(tx, me, &run, progress, &report).await })).await
+    }
+
+    /// Writes down what holds a run up.
+    pub async fn hold_run(&self, run: &Run, report: &str) -> Result<(), Error> {
+        let (me, run, report) = (self.0.me, run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { job::hold(tx, me, &run, &report).await })).await
+    }
+
+    /// Ends a run.
+    pub async fn end_run(&self, run: &Run, outcome: Outcome, report: &str) -> Result<(), Error> {
+        let (me, now, run, report) = (self.0.me, self.0.clock.now(), run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { job::end(tx, me, &run, (outcome, &report), now).await }))
+            .await
+    }
+
+    /// Brings a flow to the next `limit` of its audience; the last step ends the run.
+    pub async fn feed_run(&self, run: &Run, audience: &Audience, limit: u32) -> Result<Step, Error> {
+        let (me, now) = (self.0.me, self.0.clock.now());
+        let (run, audience) = (run.clone(), audience.clone());
+        self.job(move |tx| {
+            Box::pin(async move {
+                let (new, is_last) = job::feed(tx, me, &run, &audience, limit, now).await?;
+                let entries = inbox::accept(tx, &inbox::rows(&new, now)).await?.take(&new, now);
+                lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
+                Ok(Step { entries, is_last })
+            })
+        })
+        .await
+    }
+
     /// Deletes what is older than it need be, in small transactions.
     pub async fn sweep(&self, retention: Retention) -> Result<Swept, Error> {
         let now = self.0.clock.now();
         self.sweep_all(Litter::Instances(now - INSTANCE_SPAN)).await?;
+        self.job(move |tx| Box::pin(job::sweep(tx, now - RUN_SPAN))).await?;
         Ok(Swept {
             entries: self.sweep_old(retention.inbox, Litter::Entries).await?,
             messages: self.sweep_old(retention.outbox, Litter::Messages).await?,

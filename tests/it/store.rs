@@ -9,8 +9,9 @@ use borodach::clock::{ManualClock, SharedClock, Timestamp};
 use borodach::store::change::Change;
 use borodach::store::housekeeping::Retention;
 use borodach::store::inbox::{self, EntryId};
+use borodach::store::job::{Audience, First, Job, Outcome, State, Step};
 use borodach::store::journal::{self, StepNo};
-use borodach::store::partner::{Profile, Role};
+use borodach::store::partner::{Partner, Profile, Role};
 use borodach::store::request::{Decision, Kind, RequestId, Submission};
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{
@@ -332,6 +333,69 @@ facts! {
         store.close().await;
     }
 
+    async fn a_planned_moment_is_run_once(base: &Base) {
+        let store = base.open().await;
+        let weekly = job("0 10 * * MON");
+        let none = store.claim_run(&weekly, after(10), First::Skip).await.unwrap();
+        assert_eq!(none, None, "nobody was promised what was before the job");
+        assert_eq!(store.claim_run(&weekly, after(10), First::Skip).await.unwrap(), None);
+        let run = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().expect("a new moment");
+        assert_eq!(store.claim_run(&weekly, after(20), First::Skip).await.unwrap(), None, "it is taken");
+        assert_eq!(store.claim_run(&weekly, after(30), First::Skip).await.unwrap(), None, "it is at work");
+        store.end_run(&run, Outcome::Done, "all told").await.unwrap();
+        assert_eq!(store.claim_run(&weekly, after(20), First::Skip).await.unwrap(), None, "it is done");
+        assert!(store.claim_run(&weekly, after(40), First::Skip).await.unwrap().is_some(), "the latest moment");
+        let other = job("0 9 * * MON");
+        assert_eq!(store.claim_run(&other, after(40), First::Skip).await.unwrap(), None, "another schedule");
+        let own = Job { name: "host:ratings".to_owned(), schedule: "0 1 * * *".to_owned() };
+        assert!(store.claim_run(&own, after(40), First::Run).await.unwrap().is_some(), "the host's own begins");
+        let runs = store.latest_runs().await.unwrap();
+        assert_eq!(runs.iter().map(|run| run.planned_at).collect::<Vec<_>>(), [after(40), after(40), after(40)]);
+        store.close().await;
+    }
+
+    async fn a_run_whose_owner_died_goes_on_where_it_stood(base: &Base) {
+        let dies = Arc::new(AtomicU64::new(0));
+        let hook = dies.clone();
+        let store = base.open_with(move |_| hook.load(Ordering::Relaxed) > 0).await;
+        for user in 1..=5 {
+            store.introduce(&verified(user), "Ольга").await.unwrap();
+        }
+        let weekly = job("0 10 * * MON");
+        store.claim_run(&weekly, after(10), First::Skip).await.unwrap();
+        let run = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().unwrap();
+        let audience = Audience { standings: vec!["verified"], office: Some(ChatId(STAFF)) };
+        let step = store.feed_run(&run, &audience, 3).await.unwrap();
+        let lanes = |step: &Step| step.entries.iter().map(|entry| entry.lane.0).collect::<Vec<_>>();
+        assert_eq!((lanes(&step), step.is_last), (vec![STAFF, 1, 2, 3], false));
+        dies.store(1, Ordering::Relaxed);
+        assert!(matches!(store.feed_run(&run, &audience, 3).await, Err(Error::Crashed)));
+        let store = base.open().await;
+        let again = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().expect("its owner is dead");
+        let step = store.feed_run(&again, &audience, 3).await.unwrap();
+        assert_eq!((lanes(&step), step.is_last), (vec![4, 5], true));
+        let runs = store.latest_runs().await.unwrap();
+        assert!(matches!(runs[0].state, State::Ended { outcome: Outcome::Done, .. }), "{runs:?}");
+        assert_eq!(runs[0].progress.done, 6);
+        store.close().await;
+    }
+
+    async fn of_what_was_missed_only_the_latest_is_made_up(base: &Base) {
+        let dies = Arc::new(AtomicU64::new(0));
+        let hook = dies.clone();
+        let store = base.open_with(move |_| hook.load(Ordering::Relaxed) > 0).await;
+        let nightly = job("0 1 * * *");
+        store.claim_run(&nightly, after(10), First::Run).await.unwrap().expect("the first");
+        dies.store(1, Ordering::Relaxed);
+        assert!(store.put_set(&set()).await.is_err());
+        let store = base.open().await;
+        let run = store.claim_run(&nightly, after(50), First::Run).await.unwrap().expect("the latest");
+        assert_eq!(run.planned_at, after(50));
+        store.end_run(&run, Outcome::Done, "").await.unwrap();
+        assert_eq!(store.claim_run(&nightly, after(50), First::Run).await.unwrap(), None);
+        store.close().await;
+    }
+
     async fn sweeping_spares_what_is_open(base: &Base) {
         let store = base.open().await;
         let lease = begin(&store, ANNA).await;
@@ -369,7 +433,7 @@ facts! {
     }
 
     async fn migrating_twice_changes_nothing(base: &Base) {
-        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), ["0001 engine", "0002 network", "0003 outside"]);
+        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), migrations());
         assert!(Store::migrate(&base.settings()).await.unwrap().is_empty());
         base.open().await.close().await;
     }
@@ -735,6 +799,42 @@ fn submission() -> Change {
         },
         staff: Some(ChatId(STAFF)),
     })
+}
+
+/// What the folder of migrations holds, as a migration is named.
+fn migrations() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+    let names =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = names.filter_map(|name| name.strip_suffix(".sql").map(|name| name.replace('_', " ")));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+fn job(schedule: &str) -> Job {
+    Job { name: "weekly_report".to_owned(), schedule: schedule.to_owned() }
+}
+
+/// A partner with the number `user` and no barbershop.
+pub fn verified(user: i64) -> Partner {
+    Partner {
+        user: UserId(user),
+        chat: ChatId(user),
+        status: partner::Status::Verified,
+        profile: Profile {
+            name: format!("Партнёр {user}"),
+            phone: format!("+7999000000{user}"),
+            username: None,
+            role: Some(Role::Owner),
+            position: None,
+        },
+        reachable: true,
+        reason: None,
+        created_at: START,
+        verified_at: Some(START),
+        salons: Vec::new(),
+    }
 }
 
 fn decide(request: i64, decision: Decision, by_name: &str) -> Change {

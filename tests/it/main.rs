@@ -11,6 +11,7 @@ mod crash;
 mod delivery;
 mod desk;
 mod docs;
+mod geography;
 mod health;
 mod http_layer;
 mod input;

@@ -20,10 +20,12 @@ use crate::config::{self, Config, Environment, Mode, Watch};
 use crate::conversation::{self, Host, World, notice};
 use crate::http::{self, Policy, Service, Throttle};
 use crate::intake::{self, ALLOWED, Intake};
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Own, Work};
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
+use crate::ratings::{Gathering, Roll};
 use crate::redis::{self, Redis};
+use crate::schedule::Schedule;
 use crate::scheduler;
 use crate::script::{self, Outcome, Refusal, Scripts, Trigger, watch};
 use crate::store::{self, Store, housekeeping::Retention, inbox};
@@ -121,7 +123,7 @@ impl Bot {
         let cache = Cache::new(&config.cache, redis, Arc::clone(&clock));
         let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, cache, settings).with(world));
         let lanes = Lanes::new(host, Arc::clone(&outbox));
-        let jobs = Jobs::new(Arc::clone(&lanes), config.time_zone, Vec::new());
+        let jobs = Jobs::new(Arc::clone(&lanes), config.time_zone, own_jobs(&config, lanes.host()));
         let clip = config.conversations.answer_clip.get().map_or(usize::MAX, config::Size::bytes);
         let secret = config.telegram.webhook_secret.clone();
         let intake =
@@ -272,6 +274,25 @@ fn world(
     });
     let (telegram, departments) = (Some(telegram.clone()), config.departments.clone());
     Ok(World { bitrix24, yclients, telegram, departments })
+}
+
+/// The jobs of the host itself: those of the network, when its service is set up.
+fn own_jobs(config: &Config, host: &Arc<Host>) -> Vec<Own> {
+    let Some(client) = &host.world().yclients else { return Vec::new() };
+    let job = |name, schedule: &str, work: Arc<dyn Work>| Own {
+        name,
+        schedule: Schedule::parse(schedule).expect("our own schedules are readable"),
+        work,
+    };
+    let at_once = config.yclients.salons_at_once;
+    vec![
+        job("host:salons", "30 */4 * * *", Arc::new(Roll::new(Arc::clone(host), client))),
+        job(
+            "host:ratings",
+            "0 1 * * *",
+            Arc::new(Gathering::new(Arc::clone(host), client, at_once, config.time_zone)),
+        ),
+    ]
 }
 
 /// Finds out what the portal can do, until it has answered: writes begun before go by the surer of two ways.

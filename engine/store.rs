@@ -25,7 +25,9 @@ pub mod journal;
 pub mod lane;
 pub mod outbox;
 pub mod partner;
+pub mod rating;
 pub mod request;
+pub mod salon;
 pub mod script_set;
 pub mod task;
 pub mod timer;
@@ -42,6 +44,7 @@ use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SharedClock, Timestamp};
+use crate::ratings::Month;
 use crate::telegram::{ChatId, UserId};
 
 pub use connect::Memory;
@@ -59,7 +62,9 @@ use housekeeping::{Health, Litter, Retention, Swept};
 use job::{Audience, First, Job as Named, Outcome, Progress, Run, Step};
 use partner::Partner;
 use presence::Presence;
+use rating::{Average, Gathered, Loaded, Row};
 use request::{Request, RequestId};
+use salon::Salon;
 use script_set::{Publication, ScriptSet, SetHash};
 use task::{Task, TaskId};
 use turn::Prepared;
@@ -383,6 +388,69 @@ impl Store {
     /// A person's tasks, the latest first.
     pub async fn tasks_of(&self, user: UserId) -> Result<Vec<Task>, Error> {
         task::of_user(self.readers()?, user).await
+    }
+
+    /// Writes down what the chain's list tells of its barbershops; those it does not tell of any more are closed.
+    pub async fn sync_salons(&self, listed: Vec<Salon>) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        self.job(move |tx| Box::pin(async move { salon::sync(tx, &listed, now).await })).await
+    }
+
+    /// Writes barbershops down, and nothing of others.
+    pub async fn put_salons(&self, salons: Vec<Salon>) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        self.job(move |tx| Box::pin(async move { salon::write(tx, &salons, now).await })).await
+    }
+
+    /// All barbershops of the network, by number.
+    pub async fn salons(&self) -> Result<Vec<salon::Kept>, Error> {
+        salon::all(self.readers()?).await
+    }
+
+    /// Writes the numbers of a month down, and marks those as stale that could not be asked.
+    pub async fn rate(&self, month: Month, loaded: Vec<Loaded>, failed: Vec<i64>) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(async move { rating::write(tx, month, &loaded, &failed).await })).await
+    }
+
+    /// Gives the barbershops of a month their places and notes how the gathering came out, at once.
+    pub async fn place(&self, order: Vec<i64>, gathered: Gathered) -> Result<(), Error> {
+        self.job(move |tx| {
+            Box::pin(async move {
+                rating::place(tx, gathered.month, &order).await?;
+                rating::note(tx, &gathered).await
+            })
+        })
+        .await
+    }
+
+    /// Forgets the numbers of the months before `month`.
+    pub async fn forget_ratings(&self, month: Month) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(rating::forget(tx, month))).await
+    }
+
+    /// How the gatherings of the months stand, the latest first.
+    pub async fn gathered(&self) -> Result<Vec<Gathered>, Error> {
+        rating::gathered(self.readers()?).await
+    }
+
+    /// The numbers of a month with their barbershops, by place; those left out come last.
+    pub async fn rating(&self, month: Month) -> Result<Vec<(Row, Salon)>, Error> {
+        rating::of_month(self.readers()?, month).await
+    }
+
+    /// The numbers of a barbershop, the earliest month first.
+    pub async fn ratings_of(&self, salon: i64) -> Result<Vec<Row>, Error> {
+        rating::of_salon(self.readers()?, salon).await
+    }
+
+    /// How many barbershops have a place, by month.
+    pub async fn placed(&self) -> Result<BTreeMap<Month, u64>, Error> {
+        Ok(rating::placed(self.readers()?).await?.into_iter().collect())
+    }
+
+    /// What barbershops of a scope earned on average, the earliest month first.
+    pub async fn averages(&self, scope: &rating::Scope) -> Result<Vec<Average>, Error> {
+        rating::averages(self.readers()?, scope).await
     }
 
     /// The latest run of every job.

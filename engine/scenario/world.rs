@@ -107,7 +107,7 @@ struct Crash {
 /// A Monday noon in Moscow, unless a scenario says otherwise.
 const BEGINNING: Timestamp = Timestamp(1_768_208_400_000);
 /// The calendar of scenarios.
-const ZONE: chrono_tz::Tz = chrono_tz::Europe::Moscow;
+pub(super) const ZONE: chrono_tz::Tz = chrono_tz::Europe::Moscow;
 /// Timers that come due at once, and people that a flow comes to.
 const PORTION: u32 = 500;
 /// A scenario that moves the clock past more moments than this has a timer that promises itself anew.
@@ -160,6 +160,11 @@ impl World {
     /// The database, for people who registered before.
     pub fn store(&self) -> &Store {
         self.host.store()
+    }
+
+    /// The scripts it plays.
+    pub fn set(&self) -> &Set {
+        &self.set
     }
 
     /// The moment it is.

@@ -24,6 +24,7 @@ pub(super) fn lint(set: &Set) -> Vec<Finding> {
     for flow in set.flows() {
         only_tells(set, flow, &mut findings);
     }
+    findings.extend(set.check_formula());
     same_triggers(set, &mut findings);
     unreachable_flows(set, &mut findings);
     findings.sort_by(|a, b| a.site.cmp(&b.site));
@@ -157,6 +158,9 @@ static STANDARD: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true).into_iter().collect()
 });
 
+/// Those the language itself understands; `curry` is what it makes of a closure that takes a variable along.
+const LANGUAGE: &[&str] = &["call", "curry", "Fn", "type_of"];
+
 impl<'a> File<'a> {
     fn of(set: &'a Set, path: &'a str, ast: &'a AST) -> File<'a> {
         let mut imports = BTreeMap::new();
@@ -249,11 +253,7 @@ impl<'a> File<'a> {
                 missing(name, given, &self.own)
             }
             (Some(_), _) => None,
-            (None, _)
-                if STANDARD.contains(name) || name == "call" || name == "Fn" || is_header_word(name) =>
-            {
-                None
-            }
+            (None, _) if STANDARD.contains(name) || LANGUAGE.contains(&name) || is_header_word(name) => None,
             (None, _) => {
                 let names = self.own.keys().map(String::as_str).chain(STANDARD.iter().map(String::as_str));
                 Some(format!("нет функции {name}{}", hint(name, names)))

@@ -7,6 +7,7 @@ mod doubts;
 mod network;
 mod outside;
 mod portal;
+mod ratings;
 mod words;
 
 use std::any::TypeId;
@@ -361,6 +362,7 @@ fn declared() -> Vec<HostFn> {
         data::functions(),
         portal::functions(),
         network::functions(),
+        ratings::functions(),
         doubts::functions(),
         words::functions(),
     ];

@@ -17,7 +17,8 @@ const WEEKLY: &str = "\
         chat.say(`Отчёт: ${partner.name}, ${time::text(args.planned_at, \"%d.%m %H:%M\")}.`);\n\
     }";
 
-fn at(words: &str) -> Timestamp {
+/// A moment in Moscow.
+pub fn at(words: &str) -> Timestamp {
     let there = chrono::NaiveDateTime::parse_from_str(words, "%Y-%m-%d %H:%M").expect("a moment");
     Timestamp(there.and_local_timezone(Moscow).single().expect("it was once").timestamp_millis())
 }

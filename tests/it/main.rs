@@ -16,6 +16,7 @@ mod health;
 mod http_layer;
 mod input;
 mod jobs;
+mod network;
 mod portal;
 mod questions;
 mod ratings;

@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, Timestamp};
+use borodach::money::Kopecks;
+use borodach::ratings::Month;
 use borodach::store::change::Change;
 use borodach::store::housekeeping::Retention;
 use borodach::store::inbox::{self, EntryId};
 use borodach::store::job::{Audience, First, Job, Outcome, State, Step};
 use borodach::store::journal::{self, StepNo};
 use borodach::store::partner::{Partner, Profile, Role};
+use borodach::store::rating::{Gathered, Loaded, Numbers, Scope};
 use borodach::store::request::{Decision, Kind, RequestId, Submission};
+use borodach::store::salon::Salon;
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{
     ConversationId, CrashHook, CrashPoint, DatabaseUrl, Error, Json, LaneId, Lease, Local, Settings, Store,
@@ -393,6 +397,44 @@ facts! {
         assert_eq!(run.planned_at, after(50));
         store.end_run(&run, Outcome::Done, "").await.unwrap();
         assert_eq!(store.claim_run(&nightly, after(50), First::Run).await.unwrap(), None);
+        store.close().await;
+    }
+
+    async fn numbers_of_the_network_are_kept_by_month(base: &Base) {
+        let store = base.open().await;
+        let (october, november) = ("2026-10".parse().unwrap(), "2026-11".parse().unwrap());
+        store.sync_salons(vec![salon(1, "Казань", true), salon(2, "Казань", true), salon(3, "Тула", false)]).await.unwrap();
+        store.rate(october, vec![numbers(1, 300), numbers(2, 100), numbers(3, 251)], vec![]).await.unwrap();
+        store.place(vec![1, 3, 2], gathered(october, Some(after(5)))).await.unwrap();
+        // What fails keeps its numbers; what never had any has none.
+        store.rate(november, vec![numbers(1, 50)], vec![3]).await.unwrap();
+        store.rate(november, vec![], vec![1]).await.unwrap();
+        store.place(vec![1], gathered(november, None)).await.unwrap();
+        let rows = store.rating(october).await.unwrap();
+        let places: Vec<_> = rows.iter().map(|(row, salon)| (row.place, salon.id, row.is_stale)).collect();
+        assert_eq!(places, [(Some(1), 1, false), (Some(2), 3, false), (Some(3), 2, false)]);
+        assert_eq!(rows[0].0.numbers, numbers(1, 300).numbers);
+        let rows = store.rating(november).await.unwrap();
+        assert_eq!((rows.len(), rows[0].0.is_stale, rows[0].0.numbers.revenue), (1, true, Kopecks(50)));
+        let average = async |scope: Scope| {
+            let all = store.averages(&scope).await.unwrap();
+            all.iter().map(|average| (average.salons, average.revenue.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(average(Scope::Network).await, [(3, 217), (1, 50)]);
+        assert_eq!(average(Scope::City("Казань".to_owned())).await, [(2, 200), (1, 50)]);
+        assert_eq!(average(Scope::Size { is_million: false }).await, [(1, 251)]);
+        assert_eq!(store.ratings_of(1).await.unwrap().iter().map(|row| row.month).collect::<Vec<_>>(), [october, november]);
+        assert_eq!(store.placed().await.unwrap(), BTreeMap::from([(october, 3), (november, 1)]));
+        // A closed month stays closed, whatever is noted later.
+        store.place(vec![1, 3, 2], gathered(october, None)).await.unwrap();
+        let closed: Vec<_> = store.gathered().await.unwrap().iter().map(|g| (g.month, g.closed_at)).collect();
+        assert_eq!(closed, [(november, None), (october, Some(after(5)))]);
+        store.sync_salons(vec![salon(1, "Казань", true)]).await.unwrap();
+        let active: Vec<_> = store.salons().await.unwrap().iter().map(|kept| kept.salon.is_active).collect();
+        assert_eq!(active, [true, false, false]);
+        store.forget_ratings(november).await.unwrap();
+        assert!(store.rating(october).await.unwrap().is_empty());
+        assert_eq!(store.gathered().await.unwrap().len(), 1);
         store.close().await;
     }
 
@@ -799,6 +841,42 @@ fn submission() -> Change {
         },
         staff: Some(ChatId(STAFF)),
     })
+}
+
+fn salon(id: i64, city: &str, is_million: bool) -> Salon {
+    Salon {
+        id,
+        title: format!("BORODACH {city}, {id}"),
+        address: None,
+        city: Some(city.to_owned()),
+        region: Some("Регион".to_owned()),
+        is_million,
+        is_active: true,
+    }
+}
+
+fn numbers(salon: i64, revenue: i64) -> Loaded {
+    Loaded {
+        salon,
+        upto: chrono::NaiveDate::from_ymd_opt(2026, 10, 31).unwrap(),
+        numbers: Numbers {
+            revenue: Kopecks(revenue),
+            services: Kopecks(revenue),
+            goods: Kopecks(0),
+            average_check: None,
+            completed: 7,
+            visits: 9,
+            new_clients: 2,
+            returning_clients: Some(5),
+            base: 70,
+            return_share: None,
+        },
+        loaded_at: START,
+    }
+}
+
+fn gathered(month: Month, closed_at: Option<Timestamp>) -> Gathered {
+    Gathered { month, loaded_at: START, salons: 3, failed: 0, closed_at }
 }
 
 /// What the folder of migrations holds, as a migration is named.

@@ -10,6 +10,7 @@ use super::deed::NOBODY;
 use super::question::{Expects, Progress};
 use super::talk::{Awaiting, Failure, Talk, step_no};
 use super::{Advanced, Deadline, Effect, HandOn, Host, words};
+use crate::schedule::by_day;
 use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, Right, partner_card};
 use crate::script::{Access, End, Pending, Site, Step, Work, fits, run_apart, thrown};
 use crate::store::change::Change;
@@ -286,9 +287,11 @@ impl<'a> Turn<'a> {
         let can_go_back = talk.step_back().is_some();
         let key = format!("{}{step}", talk.key_prefix());
         let now = self.host.clock.now();
-        let promised = [(ask.within, timer::Kind::Limit), (ask.remind, timer::Kind::Remind)];
-        let moments: Vec<_> =
-            promised.into_iter().filter_map(|(span, kind)| Some((now + span?, kind))).collect();
+        let limit = ask.within.map(|span| (now + span, timer::Kind::Limit));
+        // Nobody is woken by a question that could wait.
+        let zone = self.host.settings.zone;
+        let reminder = ask.remind.map(|span| (by_day(now + span, zone), timer::Kind::Remind));
+        let moments: Vec<_> = limit.into_iter().chain(reminder).collect();
         let awaiting = Awaiting {
             step,
             name,

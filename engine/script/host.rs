@@ -9,6 +9,7 @@ mod doubts;
 mod network;
 mod outside;
 mod portal;
+mod ratings;
 mod words;
 
 use std::any::TypeId;
@@ -365,6 +366,7 @@ fn declared() -> Vec<HostFn> {
         broadcasts::functions(),
         portal::functions(),
         network::functions(),
+        ratings::functions(),
         doubts::functions(),
         words::functions(),
     ];

@@ -56,6 +56,12 @@ struct Request {
     company: Option<CompanyId>,
 }
 
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("chain", &self.inner.chain).finish_non_exhaustive()
+    }
+}
+
 impl Client {
     /// A client with the tokens of `settings`. `service` is the road its calls go by; `http` follows no redirects: they
     /// would drop the tokens, or give them to somebody else.

@@ -63,6 +63,7 @@ fn sign() -> NewTask {
         creator: None,
         deadline: Some(Timestamp(NOON.0 + 86_400_000)),
         priority: Priority::High,
+        tags: vec!["Срочно".to_owned()],
     }
 }
 

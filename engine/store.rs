@@ -4,6 +4,7 @@
 //! with a constant number of statements. A call returns once that transaction is on disk, so "accepted" and
 //! "committed" mean written. SQLite has one writer; PostgreSQL has a few, each with its own lanes.
 
+mod archive;
 mod connect;
 mod database;
 mod error;
@@ -43,6 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{SharedClock, Timestamp};
 use crate::telegram::{ChatId, UserId};
 
+pub use archive::Archive;
 pub use connect::Memory;
 pub use conversation::{Conversation, ConversationId};
 pub use error::{Error, Verdict};
@@ -315,6 +317,11 @@ impl Store {
     pub async fn publish(&self, publication: &Publication) -> Result<(), Error> {
         let publication = publication.clone();
         self.job(move |tx| Box::pin(async move { script_set::publish(tx, &publication).await })).await
+    }
+
+    /// The set that went live last; `None` when none ever did.
+    pub async fn last_live(&self) -> Result<Option<SetHash>, Error> {
+        script_set::last_live(self.readers()?).await
     }
 
     /// The latest attempts to publish, the newest first.

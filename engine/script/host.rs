@@ -7,6 +7,7 @@ mod doubts;
 mod network;
 mod outside;
 mod portal;
+mod rules;
 mod words;
 
 use std::any::TypeId;
@@ -362,6 +363,7 @@ fn declared() -> Vec<HostFn> {
         portal::functions(),
         network::functions(),
         doubts::functions(),
+        rules::functions(),
         words::functions(),
     ];
     modules.into_iter().flatten().collect()

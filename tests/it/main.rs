@@ -20,6 +20,7 @@ mod ratings;
 mod registration;
 mod reload;
 mod reporting;
+mod rules;
 mod sandbox_bitrix24;
 mod sandbox_telegram;
 mod sandbox_yclients;

@@ -68,8 +68,8 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct CheckOptions {
-    /// Plays each scenario also with crashes, with every update twice, with old buttons pressed, and with Back at every
-    /// question.
+    /// Plays each scenario also with crashes, with every update twice, with old buttons pressed, with the answers of
+    /// writes to other services lost, and with Back at every question.
     #[arg(long)]
     hardened: bool,
     /// The least share of the scripts that scenarios must go over, in per cent.

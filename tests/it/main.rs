@@ -14,6 +14,7 @@ mod docs;
 mod health;
 mod http_layer;
 mod input;
+mod patience;
 mod portal;
 mod questions;
 mod ratings;

@@ -6,6 +6,7 @@ use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::outside::LATER;
 use super::{
     Action, Args, CallError, Caller, Done, HostFn, Intent, Kind, Look, Outside, Param, Right, Shape, Written,
 };
@@ -80,8 +81,9 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "bitrix24",
             name: "add_task",
             params: &[NEW],
+            options: LATER,
             returns: "карта: id, title, status, stage_id, department",
-            help: "Ставит задачу отделу; одну, что бы ни случилось. Она запоминается за партнёром (модуль tasks).",
+            help: "Ставит задачу отделу; одну, что бы ни случилось. Она запоминается за партнёром (модуль tasks). С patience переживает и молчание Битрикс24.",
             example: "let task = bitrix24::add_task(#{ department: \"design\", text: \"Поменять вывеску\" });\nchat.say(`Готово, задача №${task.id}.`);",
             right: Right::Partner,
             outside: Some(Outside {
@@ -230,6 +232,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "bitrix24",
             name: "add_comment",
             params: &[TASK, WORDS],
+            options: LATER,
             returns: "true",
             help: "Пишет комментарий к своей задаче; один, что бы ни случилось.",
             example: "bitrix24::add_comment(3711, \"Фото вывески приложены\");",
@@ -276,6 +279,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "bitrix24",
             name: "attach_file",
             params: &[TASK, FILE],
+            options: LATER,
             returns: "карта: id файла на Диске",
             help: "Кладёт присланный файл на Диск отдела и прикрепляет к своей задаче; файл идёт потоком, в памяти целиком не бывает.",
             example: "for file in chat.ask_files(\"Пришлите фото\") { bitrix24::attach_file(3711, file); }",
@@ -528,13 +532,11 @@ pub fn means(host: &Host) -> Value {
 
 fn no_project(department: &str) -> CallError {
     let name = department.to_ascii_uppercase();
-    CallError::Failed {
-        kind: Kind::Unavailable,
+    CallError::NotSetUp {
         service: "bitrix24",
         message: format!(
             "у отдела «{department}» нет проекта: задайте BITRIX_GROUP_ID_{name} и BITRIX_RESPONSIBLE_{name}"
         ),
-        retry_after: None,
     }
 }
 

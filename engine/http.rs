@@ -67,6 +67,13 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind of this word.
+    pub fn parse(word: &str) -> Option<Kind> {
+        let all =
+            [Kind::Unavailable, Kind::Rejected, Kind::NotFound, Kind::Denied, Kind::Limit, Kind::Invalid];
+        all.into_iter().find(|kind| kind.word() == word)
+    }
+
     /// As scripts read it.
     pub fn word(self) -> &'static str {
         match self {

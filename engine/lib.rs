@@ -23,6 +23,7 @@ pub mod portal;
 pub mod ratings;
 pub mod redis;
 pub mod reporting;
+pub mod rules;
 pub mod sandbox;
 pub mod scenario;
 pub mod schedule;

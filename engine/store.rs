@@ -4,6 +4,7 @@
 //! with a constant number of statements. A call returns once that transaction is on disk, so "accepted" and
 //! "committed" mean written. SQLite has one writer; PostgreSQL has a few, each with its own lanes.
 
+mod archive;
 mod checkpoint;
 mod connect;
 mod database;
@@ -53,6 +54,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::ratings::Month;
 use crate::telegram::{ChatId, UserId};
 
+pub use archive::Archive;
 pub use connect::Memory;
 pub use conversation::{Conversation, ConversationId};
 pub use error::{Error, Verdict};
@@ -66,8 +68,8 @@ use database::Pool;
 use doubt::{Doubt, DoubtId};
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
-use notification::Notification;
 use job::{First, Job as Named, Outcome, Progress, Run, Step};
+use notification::Notification;
 use partner::Partner;
 use poll::{Poll, PollId};
 use presence::Presence;
@@ -339,6 +341,11 @@ impl Store {
     pub async fn publish(&self, publication: &Publication) -> Result<(), Error> {
         let publication = publication.clone();
         self.job(move |tx| Box::pin(async move { script_set::publish(tx, &publication).await })).await
+    }
+
+    /// The set that went live last; `None` when none ever did.
+    pub async fn last_live(&self) -> Result<Option<SetHash>, Error> {
+        script_set::last_live(self.readers()?).await
     }
 
     /// The latest attempts to publish, the newest first.

@@ -69,7 +69,7 @@ pub(super) async fn give_up(
     let mut turn = Turn::new(host, lease, entry, Deadline::default(), &drop);
     let deed = Deed::read(entry).ok();
     match (concerned(host, lease, entry, deed.as_ref()).await?, deed) {
-        (Some(mut talk), _) if talk.intent.is_some() => turn.put_off(&mut talk, &why),
+        (Some(mut talk), _) if talk.intent.is_some() => turn.leave_in_doubt(&mut talk, &why),
         (Some(mut talk), _) => turn.park(&mut talk, &why),
         (None, Some(Deed::Person(_))) => turn.fail(&why),
         (None, _) => tracing::error!(

@@ -10,6 +10,7 @@ mod network;
 mod outside;
 mod portal;
 mod ratings;
+mod rules;
 mod words;
 
 use std::any::TypeId;
@@ -166,6 +167,11 @@ impl Action {
         !matches!(self, Action::Pure(_))
     }
 
+    /// Whether a call changes something outside.
+    pub fn is_outside_write(&self) -> bool {
+        self.is_write() && !matches!(self, Action::LocalWrite(_))
+    }
+
     /// Whether a call changes something, here or outside.
     pub fn is_write(&self) -> bool {
         match self {
@@ -182,6 +188,11 @@ pub trait StandIn: std::fmt::Debug + Send + Sync {
     /// What the journal keeps as the answer of a call; `None` leaves the call to the host. `key` names the step for
     /// ever: a step that is taken again after a crash is answered the same.
     fn answer(&self, key: &str, function: &HostFn, args: &Args) -> Option<Value>;
+
+    /// Whether the answer of the write `key` is lost on its way, this once.
+    fn loses(&self, _key: &str) -> bool {
+        false
+    }
 }
 
 /// The arguments of one call, checked against its declaration.
@@ -368,6 +379,7 @@ fn declared() -> Vec<HostFn> {
         network::functions(),
         ratings::functions(),
         doubts::functions(),
+        rules::functions(),
         words::functions(),
     ];
     modules.into_iter().flatten().collect()

@@ -112,6 +112,18 @@ pub(super) async fn publications(pool: &Pool, limit: u32) -> Result<Vec<Publicat
     latest.into_iter().map(publication).collect()
 }
 
+/// The set that went live last.
+pub(super) async fn last_live(pool: &Pool) -> Result<Option<SetHash>, Error> {
+    const SQL: &str = "\
+        select set_hash
+        from publication
+        where result = 'live' and set_hash is not null
+        order by id desc
+        limit 1";
+    let latest: Vec<(String,)> = pool.rows("look for the live scripts", SQL, &[]).await?;
+    Ok(latest.into_iter().next().map(|(hash,)| SetHash(hash)))
+}
+
 /// An attempt to publish as it was noted.
 fn publication(stored: Stored) -> Result<Publication, Error> {
     Ok(Publication {

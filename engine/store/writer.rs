@@ -48,6 +48,18 @@ pub(super) enum Server {
     Postgres(PgConnectOptions),
 }
 
+impl Server {
+    /// The same for connections that change nothing.
+    pub fn for_reading(self) -> Server {
+        match self {
+            Server::Sqlite(options) => Server::Sqlite(options.create_if_missing(false).read_only(true)),
+            Server::Postgres(options) => {
+                Server::Postgres(options.options([("default_transaction_read_only", "on")]))
+            }
+        }
+    }
+}
+
 /// Whether the store lives; shared by its parts.
 #[derive(Debug)]
 pub(super) struct Life {

@@ -174,7 +174,7 @@ async fn a_salon_closed_to_us_is_stale_and_the_others_are_not() {
     let lines = gather(&client, &shared, &salons, february(), &BTreeMap::new(), AT_ONCE).await;
     let stale: Vec<usize> = (0..20).filter(|place| lines[*place].is_stale()).collect();
     assert_eq!((stale, &lines[3].numbers), (vec![3], &None), "no numbers are another thing than none earned");
-    assert_eq!(lines[3].failure.as_ref().map(borodach::yclients::Error::kind), Some("denied"));
+    assert_eq!(lines[3].failure.as_ref().map(borodach::yclients::Error::kind), Some(Kind::Denied));
 }
 
 #[tokio::test]

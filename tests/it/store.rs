@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, Timestamp};
-use borodach::store::broadcast::{self, Audience, BroadcastId, Count, Fate, Receipt, Status};
 use borodach::money::Kopecks;
 use borodach::ratings::Month;
+use borodach::store::broadcast::{self, Audience, BroadcastId, Count, Fate, Receipt, Status};
 use borodach::store::change::Change;
 use borodach::store::content::{ButtonId, Edit, Setting};
 use borodach::store::housekeeping::Retention;
@@ -16,10 +16,10 @@ use borodach::store::inbox::{self, EntryId};
 use borodach::store::job::{self, First, Job, Outcome, State, Step};
 use borodach::store::journal::{self, StepNo};
 use borodach::store::notification::Notification;
-use borodach::store::partner::{self, Partner, Profile, Role};
+use borodach::store::partner::{Partner, Profile, Role};
 use borodach::store::poll::{self, PollId};
-use borodach::store::request::{Asks, Decision, RequestId, Submission};
 use borodach::store::rating::{Gathered, Loaded, Numbers, Scope};
+use borodach::store::request::{Asks, Decision, RequestId, Submission};
 use borodach::store::salon::Salon;
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{
@@ -1070,6 +1070,8 @@ fn submitting(asks: Asks) -> Change {
 fn approve(salons: &[(i64, &str)]) -> Decision {
     let salon = |&(id, title): &(i64, &str)| partner::Salon { id, title: title.into(), city: None };
     Decision::Approve { salons: salons.iter().map(salon).collect() }
+}
+
 fn salon(id: i64, city: &str, is_million: bool) -> Salon {
     Salon {
         id,

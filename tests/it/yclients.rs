@@ -12,7 +12,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use borodach::clock::{ManualClock, Timestamp};
 use borodach::config;
-use borodach::http::{self, BreakerSettings, ClientSettings, Policy, Scope, Service, Throttle, Verdict};
+use borodach::http::{
+    self, BreakerSettings, ClientSettings, Kind, Policy, Scope, Service, Throttle, Verdict,
+};
 use borodach::money::Kopecks;
 use borodach::sandbox::network::{Network, Salon};
 use borodach::sandbox::yclients::{Endpoint, Fault, Form, Limits, Oddities, Refused, YClients};
@@ -782,7 +784,7 @@ async fn calls_refused_together_count_as_one_refusal() {
     clock.turn(Duration::from_mins(1));
     let outcomes = many.await.into_iter().map(|outcome| outcome.expect("no panic"));
     let refused: Vec<Error> = outcomes.filter_map(Result::err).collect();
-    assert_eq!(refused.iter().map(Error::kind).collect::<Vec<_>>(), ["limit"], "of its three attempts");
+    assert_eq!(refused.iter().map(Error::kind).collect::<Vec<_>>(), [Kind::Limit], "of its three attempts");
 }
 
 // What cannot be so.

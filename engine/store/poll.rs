@@ -142,23 +142,40 @@ pub(super) async fn shut(tx: &mut Tx, telegram: &str) -> Result<(), Error> {
 /// Counts a person's choice in place of what they chose before; no options take it back. A vote in a poll that is
 /// closed, or none of ours, does not count. Answers `{"counted":…}`.
 pub(super) async fn vote(tx: &mut Tx, user: UserId, telegram: &str, options: &[u8]) -> Result<Effect, Error> {
-    const FIND: &str = "\
-        select poll.id
-        from poll_copy
-        join poll on poll.id = poll_copy.poll_id
-        where poll_copy.telegram_id = $1 and poll.closed_at is null";
     const FORGET: &str = "delete from poll_vote where poll_id = $1 and user_id = $2";
     const COUNT: &str = "\
         insert into poll_vote (poll_id, user_id, number)
         select $2, $3, number from poll_option
         where poll_id = $2 and number in (select cast(value ->> 'number' as bigint) from json_each($1))";
-    let found: Vec<(i64,)> = tx.rows("find a poll", FIND, &[telegram.into()]).await?;
-    if let Some(&(poll,)) = found.first() {
+    let found = asked(tx, user, telegram).await?;
+    if let Some(PollId(poll)) = found {
         tx.run("forget a vote", FORGET, &[poll.into(), user.0.into()]).await?;
         let chosen = Rows::of(options.iter().map(|number| BTreeMap::from([("number", number)])));
         tx.run("count a vote", COUNT, &[(&chosen).into(), poll.into(), user.0.into()]).await?;
     }
-    Ok(Effect { answer: json!({ "counted": !found.is_empty() }).into(), events: Vec::new() })
+    Ok(Effect { answer: json!({ "counted": found.is_some() }).into(), events: Vec::new() })
+}
+
+/// The open poll that a person's copy belongs to. A copy whose receipt was lost is not known by name: then it is
+/// the one open poll that the person was sent.
+async fn asked(tx: &mut Tx, user: UserId, telegram: &str) -> Result<Option<PollId>, Error> {
+    const KNOWN: &str = "\
+        select poll.id, case when poll.closed_at is null then 1 else 0 end
+        from poll_copy
+        join poll on poll.id = poll_copy.poll_id
+        where poll_copy.telegram_id = $1";
+    const SENT: &str = "\
+        select poll.id
+        from poll
+        join broadcast_recipient on broadcast_recipient.broadcast_id = poll.broadcast_id
+        where broadcast_recipient.user_id = $1 and broadcast_recipient.status in ('sending', 'sent')
+          and poll.closed_at is null";
+    let known: Vec<(i64, i64)> = tx.rows("find a poll", KNOWN, &[telegram.into()]).await?;
+    if let Some(&(id, is_open)) = known.first() {
+        return Ok((is_open == 1).then_some(PollId(id)));
+    }
+    let sent: Vec<(i64,)> = tx.rows("find the poll of a lost copy", SENT, &[user.0.into()]).await?;
+    Ok(if let [(id,)] = sent[..] { Some(PollId(id)) } else { None })
 }
 
 /// Closes a poll, if it is open. Answers `{"done":true}`, or `{"done":false,"by":name}` to the second.

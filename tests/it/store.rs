@@ -432,7 +432,7 @@ facts! {
         change(&store, lease, 1, vote(1, "copy-1", &[0])).await;
         change(&store, lease, 2, vote(2, "copy-2", &[0, 1])).await;
         change(&store, lease, 3, vote(1, "copy-1", &[1])).await;
-        let (answer, _) = change(&store, lease, 4, vote(1, "somebody else's", &[1])).await;
+        let (answer, _) = change(&store, lease, 4, vote(9, "somebody else's", &[1])).await;
         assert_eq!(answer, json!({"counted": false}));
         let votes = async || {
             let poll = store.poll(PollId(1)).await.unwrap().unwrap();
@@ -440,6 +440,11 @@ facts! {
         };
         assert_eq!(votes().await, (vec![1, 2], 2));
         change(&store, lease, 5, vote(2, "copy-2", &[])).await;
+        assert_eq!(votes().await, (vec![0, 1], 1));
+        // A copy whose receipt was lost is known by its voter, and the last vote counts in whichever it is.
+        change(&store, lease, 9, vote(1, "a lost copy", &[0])).await;
+        assert_eq!(votes().await, (vec![1, 0], 1));
+        change(&store, lease, 10, vote(1, "copy-1", &[1])).await;
         assert_eq!(votes().await, (vec![0, 1], 1));
         assert!(store.open_copies(10).await.unwrap().is_empty(), "an open poll has nothing to close");
 
@@ -450,6 +455,8 @@ facts! {
         assert_eq!(answer, json!({"done": false, "by": "Ольга"}));
         let (answer, _) = change(&store, lease, 8, vote(2, "copy-2", &[0])).await;
         assert_eq!((answer, votes().await), (json!({"counted": false}), (vec![0, 1], 1)));
+        let (answer, _) = change(&store, lease, 11, vote(2, "a lost copy", &[0])).await;
+        assert_eq!(answer, json!({"counted": false}), "nothing that they were sent is open");
         for copy in store.open_copies(10).await.unwrap() {
             assert_eq!(copy.message_id, 7);
             store.shut_copy(copy).await.unwrap();

@@ -16,10 +16,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono_tz::Tz;
 use futures::FutureExt as _;
 
 use crate::cache::Cache;
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
 use crate::script::host::StandIn;
 use crate::script::{Access, Scripts, Standing};
 use crate::store::partner::{Partner, Status};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub staff_chat: Option<ChatId>,
     /// Who acts for the office outside of its chat.
     pub staff: Vec<UserId>,
+    /// The calendar by which it is night.
+    pub zone: Tz,
     /// A turn that takes longer is given up and its conversation parked. Calls to other services are not counted:
     /// each has its own time.
     pub turn_deadline: Duration,
@@ -200,6 +203,14 @@ impl Host {
         };
         Ok((Standing { partner: Some(access), is_staff }, partner))
     }
+}
+
+/// Since when a parked conversation waits for a service that is away, and for which write; `None` when it is parked for
+/// another reason.
+pub fn put_off(row: &store::conversation::Row) -> Option<(Timestamp, String)> {
+    let detail: talk::Detail = row.detail.read().ok()?;
+    let writing = detail.writing.filter(|writing| writing.is_put_off)?;
+    Some((writing.since, detail.failure.map_or_else(String::new, |failure| failure.report)))
 }
 
 /// Advances a lane by one inbox entry: the conversation it concerns goes on, and all it decides is committed.

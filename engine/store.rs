@@ -4,6 +4,8 @@
 //! with a constant number of statements. A call returns once that transaction is on disk, so "accepted" and
 //! "committed" mean written. SQLite has one writer; PostgreSQL has a few, each with its own lanes.
 
+mod archive;
+mod checkpoint;
 mod connect;
 mod database;
 mod error;
@@ -22,13 +24,16 @@ pub mod conversation;
 pub mod doubt;
 pub mod housekeeping;
 pub mod inbox;
+pub mod job;
 pub mod journal;
 pub mod lane;
 pub mod notification;
 pub mod outbox;
 pub mod partner;
 pub mod poll;
+pub mod rating;
 pub mod request;
+pub mod salon;
 pub mod script_set;
 pub mod task;
 pub mod timer;
@@ -37,6 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -45,8 +51,10 @@ use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SharedClock, Timestamp};
+use crate::ratings::Month;
 use crate::telegram::{ChatId, UserId};
 
+pub use archive::Archive;
 pub use connect::Memory;
 pub use conversation::{Conversation, ConversationId};
 pub use error::{Error, Verdict};
@@ -60,11 +68,14 @@ use database::Pool;
 use doubt::{Doubt, DoubtId};
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
+use job::{First, Job as Named, Outcome, Progress, Run, Step};
 use notification::Notification;
 use partner::Partner;
 use poll::{Poll, PollId};
 use presence::Presence;
+use rating::{Average, Gathered, Loaded, Row};
 use request::{Request, RequestId};
+use salon::Salon;
 use script_set::{Publication, ScriptSet, SetHash};
 use task::{Task, TaskId};
 use turn::Prepared;
@@ -82,6 +93,9 @@ const WAKEUPS: usize = 1024;
 
 /// Numbers of conversations set aside at a time.
 const NUMBERS: i64 = 100;
+
+/// How long runs of jobs are remembered; the latest of each for ever.
+const RUN_SPAN: Duration = Duration::from_hours(90 * 24);
 
 /// A dead instance is remembered this long, in case that it only lost its connection.
 const INSTANCE_SPAN: Duration = Duration::from_hours(24);
@@ -122,7 +136,12 @@ impl Store {
         let (wakeups, _) = channel::channel(WAKEUPS);
         let tasks = TaskTracker::new();
         match &server {
-            Server::Sqlite(_) => life.gone.cancel(), // Whoever has the file next is the only live instance.
+            Server::Sqlite(options) => {
+                life.gone.cancel(); // Whoever has the file next is the only live instance.
+                if let DatabaseUrl::Sqlite(_) = &settings.url {
+                    tasks.spawn(checkpoint::keep_short(options.clone(), life.clone()));
+                }
+            }
             Server::Postgres(options) => {
                 let presence = Presence::show(options, me, wakeups.clone()).await?;
                 tasks.spawn(presence.keep(life.stop.clone(), life.gone.clone()));
@@ -324,6 +343,11 @@ impl Store {
         self.job(move |tx| Box::pin(async move { script_set::publish(tx, &publication).await })).await
     }
 
+    /// The set that went live last; `None` when none ever did.
+    pub async fn last_live(&self) -> Result<Option<SetHash>, Error> {
+        script_set::last_live(self.readers()?).await
+    }
+
     /// The latest attempts to publish, the newest first.
     pub async fn publications(&self, limit: u32) -> Result<Vec<Publication>, Error> {
         script_set::publications(self.readers()?, limit).await
@@ -466,6 +490,39 @@ impl Store {
         .await
     }
 
+    /// Writes down what the chain's list tells of its barbershops; those it does not tell of any more are closed.
+    pub async fn sync_salons(&self, listed: Vec<Salon>) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        self.job(move |tx| Box::pin(async move { salon::sync(tx, &listed, now).await })).await
+    }
+
+    /// Writes barbershops down, and nothing of others.
+    pub async fn put_salons(&self, salons: Vec<Salon>) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        self.job(move |tx| Box::pin(async move { salon::write(tx, &salons, now).await })).await
+    }
+
+    /// All barbershops of the network, by number.
+    pub async fn salons(&self) -> Result<Vec<salon::Kept>, Error> {
+        salon::all(self.readers()?).await
+    }
+
+    /// Writes the numbers of a month down, and marks those as stale that could not be asked.
+    pub async fn rate(&self, month: Month, loaded: Vec<Loaded>, failed: Vec<i64>) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(async move { rating::write(tx, month, &loaded, &failed).await })).await
+    }
+
+    /// Gives the barbershops of a month their places and notes how the gathering came out, at once.
+    pub async fn place(&self, order: Vec<i64>, gathered: Gathered) -> Result<(), Error> {
+        self.job(move |tx| {
+            Box::pin(async move {
+                rating::place(tx, gathered.month, &order).await?;
+                rating::note(tx, &gathered).await
+            })
+        })
+        .await
+    }
+
     /// A poll with its votes.
     pub async fn poll(&self, id: PollId) -> Result<Option<Poll>, Error> {
         poll::by_id(self.readers()?, id).await
@@ -481,10 +538,86 @@ impl Store {
         self.job(move |tx| Box::pin(async move { poll::shut(tx, &copy.telegram).await })).await
     }
 
+    /// Forgets the numbers of the months before `month`.
+    pub async fn forget_ratings(&self, month: Month) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(rating::forget(tx, month))).await
+    }
+
+    /// How the gatherings of the months stand, the latest first.
+    pub async fn gathered(&self) -> Result<Vec<Gathered>, Error> {
+        rating::gathered(self.readers()?).await
+    }
+
+    /// The numbers of a month with their barbershops, by place; those left out come last.
+    pub async fn rating(&self, month: Month) -> Result<Vec<(Row, Salon)>, Error> {
+        rating::of_month(self.readers()?, month).await
+    }
+
+    /// The numbers of a barbershop, the earliest month first.
+    pub async fn ratings_of(&self, salon: i64) -> Result<Vec<Row>, Error> {
+        rating::of_salon(self.readers()?, salon).await
+    }
+
+    /// How many barbershops have a place, by month.
+    pub async fn placed(&self) -> Result<BTreeMap<Month, u64>, Error> {
+        Ok(rating::placed(self.readers()?).await?.into_iter().collect())
+    }
+
+    /// What barbershops of a scope earned on average, the earliest month first.
+    pub async fn averages(&self, scope: &rating::Scope) -> Result<Vec<Average>, Error> {
+        rating::averages(self.readers()?, scope).await
+    }
+
+    /// The latest run of every job.
+    pub async fn latest_runs(&self) -> Result<Vec<Run>, Error> {
+        job::latest(self.readers()?, self.0.me).await
+    }
+
+    /// Takes the run of a job for `due`, its latest moment that has passed; `None` when there is nothing to take.
+    pub async fn claim_run(&self, job: &Named, due: Timestamp, first: First) -> Result<Option<Run>, Error> {
+        let (me, now, job) = (self.0.me, self.0.clock.now(), job.clone());
+        self.job(move |tx| Box::pin(async move { job::claim(tx, me, &job, due, first, now).await })).await
+    }
+
+    /// Writes down how far a run has come.
+    pub async fn note_run(&self, run: &Run, progress: Progress, report: &str) -> Result<(), Error> {
+        let (me, run, report) = (self.0.me, run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { job::note(tx, me, &run, progress, &report).await })).await
+    }
+
+    /// Writes down what holds a run up.
+    pub async fn hold_run(&self, run: &Run, report: &str) -> Result<(), Error> {
+        let (me, run, report) = (self.0.me, run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { job::hold(tx, me, &run, &report).await })).await
+    }
+
+    /// Ends a run.
+    pub async fn end_run(&self, run: &Run, outcome: Outcome, report: &str) -> Result<(), Error> {
+        let (me, now, run, report) = (self.0.me, self.0.clock.now(), run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { job::end(tx, me, &run, (outcome, &report), now).await }))
+            .await
+    }
+
+    /// Brings a flow to the next `limit` of its audience; the last step ends the run.
+    pub async fn feed_run(&self, run: &Run, audience: &job::Audience, limit: u32) -> Result<Step, Error> {
+        let (me, now) = (self.0.me, self.0.clock.now());
+        let (run, audience) = (run.clone(), audience.clone());
+        self.job(move |tx| {
+            Box::pin(async move {
+                let (new, is_last) = job::feed(tx, me, &run, &audience, limit, now).await?;
+                let entries = inbox::accept(tx, &inbox::rows(&new, now)).await?.take(&new, now);
+                lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
+                Ok(Step { entries, is_last })
+            })
+        })
+        .await
+    }
+
     /// Deletes what is older than it need be, in small transactions.
     pub async fn sweep(&self, retention: Retention) -> Result<Swept, Error> {
         let now = self.0.clock.now();
         self.sweep_all(Litter::Instances(now - INSTANCE_SPAN)).await?;
+        self.job(move |tx| Box::pin(job::sweep(tx, now - RUN_SPAN))).await?;
         Ok(Swept {
             entries: self.sweep_old(retention.inbox, Litter::Entries).await?,
             messages: self.sweep_old(retention.outbox, Litter::Messages).await?,
@@ -582,6 +715,22 @@ impl fmt::Debug for Store {
     }
 }
 
+/// Has work done on a thread of its own, and comes to an end with it.
+fn on_its_own_thread<W>(name: &str, work: W) -> impl Future<Output = ()> + use<W>
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let (ending, ended) = oneshot::channel::<()>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("the system lets a process have timers and sockets");
+    let run = move || {
+        runtime.block_on(work);
+        drop(ending);
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system lets a process have threads");
+    async move { drop(ended.await) }
+}
+
 /// Starts the writers and returns their queues.
 fn start_writers(
     settings: &Settings,
@@ -606,7 +755,9 @@ fn start_writers(
             life: life.clone(),
             connection: None,
         };
-        tasks.spawn(writer.run(waiting));
+        // Each step of a transaction would wait there behind every turn that is ready to go on.
+        let run = on_its_own_thread("writer", writer.run(waiting));
+        tasks.spawn(run);
         queue
     };
     (0..count).map(start).collect()

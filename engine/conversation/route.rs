@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::deed::{Deed, Event, NOBODY, Resume, Timer, TimerKind};
+use super::deed::{Cron, Deed, Event, NOBODY, Resume, Timer, TimerKind};
 use super::memory::Known;
 use super::question::{Expects, Reply, Tap};
 use super::talk::{Pressed, Talk};
 use super::turn::Turn;
 use super::{Advanced, Deadline, Effect, HandOn, Host, versions, words};
-use crate::script::Trigger;
+use crate::script::{Flow, Trigger};
 use crate::store::conversation::Status;
 use crate::store::doubt::Decision;
 use crate::store::notification::Notification;
@@ -44,6 +44,7 @@ pub(super) async fn take(
     match deed {
         Deed::Person(incoming) => Box::pin(person(turn, found, incoming)).await,
         Deed::Event(event) => tell(turn, event).await,
+        Deed::Cron(cron) => come(turn, cron).await,
         Deed::Timer(timer) => time_is_up(turn, found, &timer).await,
         Deed::Resume(resume) => go_on(turn, &resume).await,
         Deed::Portal(portal) => super::portal::look(turn, portal).await,
@@ -68,7 +69,7 @@ pub(super) async fn give_up(
     let mut turn = Turn::new(host, lease, entry, Deadline::default(), &drop);
     let deed = Deed::read(entry).ok();
     match (concerned(host, lease, entry, deed.as_ref()).await?, deed) {
-        (Some(mut talk), _) if talk.intent.is_some() => turn.put_off(&mut talk, &why),
+        (Some(mut talk), _) if talk.intent.is_some() => turn.leave_in_doubt(&mut talk, &why),
         (Some(mut talk), _) => turn.park(&mut talk, &why),
         (None, Some(Deed::Person(_))) => turn.fail(&why),
         (None, _) => tracing::error!(
@@ -360,9 +361,34 @@ async fn tell(mut turn: Turn<'_>, event: Event) -> Result<Advanced, store::Error
         }
         return turn.commit().await;
     };
-    let name = partner.as_ref().map_or_else(String::new, |partner| partner.profile.name.clone());
-    let person = Person { id: UserId(chat.0), name, username: None };
-    let talk = turn.begin(&flow.name, NOBODY, person, partner.as_ref(), event.data).await?;
+    beside(turn, &flow.name, partner.as_ref(), event.data).await
+}
+
+/// A flow comes by its schedule, if it still does, to whom it still admits.
+async fn come(turn: Turn<'_>, cron: Cron) -> Result<Advanced, store::Error> {
+    let chat = turn.entry.lane.chat();
+    let (standing, partner) = turn.host.standing(chat, UserId(chat.0)).await?;
+    let live = turn.host.scripts.live();
+    let comes = |flow: &&Flow| flow.header.admits(standing) && flow.header.schedules().next().is_some();
+    match live.flow(&cron.flow).filter(comes) {
+        Some(flow) => {
+            let args = json!({ "planned_at": cron.planned_at });
+            beside(turn, &flow.name, partner.as_ref(), args).await
+        }
+        None => turn.commit().await,
+    }
+}
+
+/// Begins a flow that nobody asked for, beside whatever talk goes on in the chat.
+async fn beside(
+    mut turn: Turn<'_>,
+    flow: &str,
+    partner: Option<&Partner>,
+    args: Value,
+) -> Result<Advanced, store::Error> {
+    let name = partner.map_or_else(String::new, |partner| partner.profile.name.clone());
+    let person = Person { id: UserId(turn.entry.lane.chat().0), name, username: None };
+    let talk = turn.begin(flow, NOBODY, person, partner, args).await?;
     turn.run(talk).await
 }
 

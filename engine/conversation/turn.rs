@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use super::deed::NOBODY;
 use super::question::{Expects, Progress};
 use super::talk::{Awaiting, Failure, Talk, step_no};
 use super::{Advanced, Deadline, Effect, HandOn, Host, words};
+use crate::schedule::by_day;
 use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, Right, partner_card};
 use crate::script::{Access, End, Pending, Site, Step, Work, fits, run_apart, thrown};
 use crate::store::change::Change;
@@ -157,7 +159,9 @@ impl<'a> Turn<'a> {
     /// Runs a conversation until it waits, ends or fails, then commits everything.
     pub async fn run(mut self, mut talk: Talk) -> Result<Advanced, store::Error> {
         for _ in 0..MAX_HOPS {
-            match self.run_once(&mut talk).await? {
+            // A span of its own: to add these to the turn's would cost more.
+            let span = tracing::info_span!("talk", conversation.id = talk.id.0, flow.name = %talk.flow);
+            match self.run_once(&mut talk).instrument(span).await? {
                 Next::Settled => return self.commit().await,
                 Next::Again(next) => talk = *next,
             }
@@ -190,7 +194,6 @@ impl<'a> Turn<'a> {
                 self.park(talk, "its script set is gone from the store");
                 return Ok(Next::Settled);
             };
-            tracing::Span::current().record("conversation.id", talk.id.0).record("flow.name", &*talk.flow);
             let journal = Arc::clone(&talk.journal);
             let ran =
                 run_apart(&set, &talk.flow, journal, self.caller(&talk.detail.person), talk.key_prefix())
@@ -284,9 +287,11 @@ impl<'a> Turn<'a> {
         let can_go_back = talk.step_back().is_some();
         let key = format!("{}{step}", talk.key_prefix());
         let now = self.host.clock.now();
-        let promised = [(ask.within, timer::Kind::Limit), (ask.remind, timer::Kind::Remind)];
-        let moments: Vec<_> =
-            promised.into_iter().filter_map(|(span, kind)| Some((now + span?, kind))).collect();
+        let limit = ask.within.map(|span| (now + span, timer::Kind::Limit));
+        // Nobody is woken by a question that could wait.
+        let zone = self.host.settings.zone;
+        let reminder = ask.remind.map(|span| (by_day(now + span, zone), timer::Kind::Remind));
+        let moments: Vec<_> = limit.into_iter().chain(reminder).collect();
         let awaiting = Awaiting {
             step,
             name,
@@ -380,13 +385,13 @@ impl<'a> Turn<'a> {
         let caller = self.caller(&talk.detail.person);
         let request = function.fingerprint(&args);
         let step = Step { name, site, request, answer: Value::Null };
-        if let Some(stand_in) = &self.host.stand_in {
-            // By the entry, not by the conversation: one that begins anew after a crash has another number.
-            let key = format!("{}-{}-{}", self.entry.id.0, talk.flow, talk.journal.len());
-            if let Some(answer) = stand_in.answer(&key, function, &args) {
-                self.journal(talk, Step { answer, ..step });
-                return Ok(Stand::Going);
-            }
+        // A write to the outside goes its whole way here, and only what the service would do is stood in for.
+        if !function.action.is_outside_write()
+            && let Some(stand_in) = &self.host.stand_in
+            && let Some(answer) = stand_in.answer(&self.step_key(talk), function, &args)
+        {
+            self.journal(talk, Step { answer, ..step });
+            return Ok(Stand::Going);
         }
         // What was allowed when it was intended is not judged again.
         let refused = if talk.intent.is_none() { self.refusal(function, &caller).await? } else { None };
@@ -413,6 +418,12 @@ impl<'a> Turn<'a> {
         let answer = self.answer_of(&step.name, answer)?;
         self.journal(talk, Step { answer, ..step });
         Ok(Stand::Going)
+    }
+
+    /// The name of the next step for a stand-in. By the entry, not by the conversation: one that begins anew after a
+    /// crash has another number.
+    pub(super) fn step_key(&self, talk: &Talk) -> String {
+        format!("{}-{}-{}", self.entry.id.0, talk.flow, talk.journal.len())
     }
 
     /// Why the caller may not call the function, if so.

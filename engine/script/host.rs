@@ -9,6 +9,8 @@ mod doubts;
 mod network;
 mod outside;
 mod portal;
+mod ratings;
+mod rules;
 mod words;
 
 use std::any::TypeId;
@@ -27,7 +29,7 @@ use crate::telegram::{ChatId, UserId};
 
 pub use chat::{Act, Ask};
 pub use data::partner_card;
-pub use outside::{CallError, Done, Intent, Kind, Look, Outside, Written};
+pub use outside::{CallError, Done, Intent, Look, Outside, Written};
 pub(crate) use portal::{seen as portal_seen, stage_title};
 
 /// Who a script works for: known to every call, never passed by the script.
@@ -165,6 +167,11 @@ impl Action {
         !matches!(self, Action::Pure(_))
     }
 
+    /// Whether a call changes something outside.
+    pub fn is_outside_write(&self) -> bool {
+        self.is_write() && !matches!(self, Action::LocalWrite(_))
+    }
+
     /// Whether a call changes something, here or outside.
     pub fn is_write(&self) -> bool {
         match self {
@@ -181,6 +188,11 @@ pub trait StandIn: std::fmt::Debug + Send + Sync {
     /// What the journal keeps as the answer of a call; `None` leaves the call to the host. `key` names the step for
     /// ever: a step that is taken again after a crash is answered the same.
     fn answer(&self, key: &str, function: &HostFn, args: &Args) -> Option<Value>;
+
+    /// Whether the answer of the write `key` is lost on its way, this once.
+    fn loses(&self, _key: &str) -> bool {
+        false
+    }
 }
 
 /// The arguments of one call, checked against its declaration.
@@ -365,7 +377,9 @@ fn declared() -> Vec<HostFn> {
         broadcasts::functions(),
         portal::functions(),
         network::functions(),
+        ratings::functions(),
         doubts::functions(),
+        rules::functions(),
         words::functions(),
     ];
     modules.into_iter().flatten().collect()

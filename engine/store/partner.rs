@@ -102,7 +102,7 @@ struct Stored {
 pub(super) fn mark_reached(tx: &mut Tx, chats: Rows) {
     const SQL: &str = "\
         update partner set reachable = 1
-        where reachable = 0 and chat_id in (select cast(value as bigint) from json_each($1))";
+        where reachable = 0 and chat_id in (select cast(value as bigint) from jsonb_each($1))";
     tx.later("mark partners as reachable", SQL, chats, None, whatever);
 }
 
@@ -110,7 +110,7 @@ pub(super) fn mark_reached(tx: &mut Tx, chats: Rows) {
 pub(super) fn mark_lost(tx: &mut Tx, chats: Rows) {
     const SQL: &str = "\
         update partner set reachable = 0
-        where chat_id in (select cast(value as bigint) from json_each($1))";
+        where chat_id in (select cast(value as bigint) from jsonb_each($1))";
     tx.later("mark partners as unreachable", SQL, chats, None, whatever);
 }
 

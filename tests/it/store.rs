@@ -6,16 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, Timestamp};
+use borodach::money::Kopecks;
+use borodach::ratings::Month;
 use borodach::store::broadcast::{self, Audience, BroadcastId, Count, Fate, Receipt, Status};
 use borodach::store::change::Change;
 use borodach::store::content::{ButtonId, Edit, Setting};
 use borodach::store::housekeeping::Retention;
 use borodach::store::inbox::{self, EntryId};
+use borodach::store::job::{self, First, Job, Outcome, State, Step};
 use borodach::store::journal::{self, StepNo};
 use borodach::store::notification::Notification;
-use borodach::store::partner::{Profile, Role};
+use borodach::store::partner::{Partner, Profile, Role};
 use borodach::store::poll::{self, PollId};
+use borodach::store::rating::{Gathered, Loaded, Numbers, Scope};
 use borodach::store::request::{Asks, Decision, RequestId, Submission};
+use borodach::store::salon::Salon;
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{
     ConversationId, CrashHook, CrashPoint, DatabaseUrl, Error, Json, LaneId, Lease, Local, Settings, Store,
@@ -522,6 +527,107 @@ facts! {
         store.close().await;
     }
 
+    async fn a_planned_moment_is_run_once(base: &Base) {
+        let store = base.open().await;
+        let weekly = job("0 10 * * MON");
+        let none = store.claim_run(&weekly, after(10), First::Skip).await.unwrap();
+        assert_eq!(none, None, "nobody was promised what was before the job");
+        assert_eq!(store.claim_run(&weekly, after(10), First::Skip).await.unwrap(), None);
+        let run = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().expect("a new moment");
+        assert_eq!(store.claim_run(&weekly, after(20), First::Skip).await.unwrap(), None, "it is taken");
+        assert_eq!(store.claim_run(&weekly, after(30), First::Skip).await.unwrap(), None, "it is at work");
+        store.end_run(&run, Outcome::Done, "all told").await.unwrap();
+        assert_eq!(store.claim_run(&weekly, after(20), First::Skip).await.unwrap(), None, "it is done");
+        assert!(store.claim_run(&weekly, after(40), First::Skip).await.unwrap().is_some(), "the latest moment");
+        let other = job("0 9 * * MON");
+        assert_eq!(store.claim_run(&other, after(40), First::Skip).await.unwrap(), None, "another schedule");
+        let own = Job { name: "host:ratings".to_owned(), schedule: "0 1 * * *".to_owned() };
+        assert!(store.claim_run(&own, after(40), First::Run).await.unwrap().is_some(), "the host's own begins");
+        let runs = store.latest_runs().await.unwrap();
+        assert_eq!(runs.iter().map(|run| run.planned_at).collect::<Vec<_>>(), [after(40), after(40), after(40)]);
+        store.close().await;
+    }
+
+    async fn a_run_whose_owner_died_goes_on_where_it_stood(base: &Base) {
+        let dies = Arc::new(AtomicU64::new(0));
+        let hook = dies.clone();
+        let store = base.open_with(move |_| hook.load(Ordering::Relaxed) > 0).await;
+        for user in 1..=5 {
+            store.introduce(&verified(user), "Ольга").await.unwrap();
+        }
+        let weekly = job("0 10 * * MON");
+        store.claim_run(&weekly, after(10), First::Skip).await.unwrap();
+        let run = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().unwrap();
+        let audience = job::Audience { standings: vec!["verified"], office: Some(ChatId(STAFF)) };
+        let step = store.feed_run(&run, &audience, 3).await.unwrap();
+        let lanes = |step: &Step| step.entries.iter().map(|entry| entry.lane.0).collect::<Vec<_>>();
+        assert_eq!((lanes(&step), step.is_last), (vec![STAFF, 1, 2, 3], false));
+        dies.store(1, Ordering::Relaxed);
+        assert!(matches!(store.feed_run(&run, &audience, 3).await, Err(Error::Crashed)));
+        let store = base.open().await;
+        let again = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().expect("its owner is dead");
+        let step = store.feed_run(&again, &audience, 3).await.unwrap();
+        assert_eq!((lanes(&step), step.is_last), (vec![4, 5], true));
+        let runs = store.latest_runs().await.unwrap();
+        assert!(matches!(runs[0].state, State::Ended { outcome: Outcome::Done, .. }), "{runs:?}");
+        assert_eq!(runs[0].progress.done, 6);
+        store.close().await;
+    }
+
+    async fn of_what_was_missed_only_the_latest_is_made_up(base: &Base) {
+        let dies = Arc::new(AtomicU64::new(0));
+        let hook = dies.clone();
+        let store = base.open_with(move |_| hook.load(Ordering::Relaxed) > 0).await;
+        let nightly = job("0 1 * * *");
+        store.claim_run(&nightly, after(10), First::Run).await.unwrap().expect("the first");
+        dies.store(1, Ordering::Relaxed);
+        assert!(store.put_set(&set()).await.is_err());
+        let store = base.open().await;
+        let run = store.claim_run(&nightly, after(50), First::Run).await.unwrap().expect("the latest");
+        assert_eq!(run.planned_at, after(50));
+        store.end_run(&run, Outcome::Done, "").await.unwrap();
+        assert_eq!(store.claim_run(&nightly, after(50), First::Run).await.unwrap(), None);
+        store.close().await;
+    }
+
+    async fn numbers_of_the_network_are_kept_by_month(base: &Base) {
+        let store = base.open().await;
+        let (october, november) = ("2026-10".parse().unwrap(), "2026-11".parse().unwrap());
+        store.sync_salons(vec![salon(1, "Казань", true), salon(2, "Казань", true), salon(3, "Тула", false)]).await.unwrap();
+        store.rate(october, vec![numbers(1, 300), numbers(2, 100), numbers(3, 251)], vec![]).await.unwrap();
+        store.place(vec![1, 3, 2], gathered(october, Some(after(5)))).await.unwrap();
+        // What fails keeps its numbers; what never had any has none.
+        store.rate(november, vec![numbers(1, 50)], vec![3]).await.unwrap();
+        store.rate(november, vec![], vec![1]).await.unwrap();
+        store.place(vec![1], gathered(november, None)).await.unwrap();
+        let rows = store.rating(october).await.unwrap();
+        let places: Vec<_> = rows.iter().map(|(row, salon)| (row.place, salon.id, row.is_stale)).collect();
+        assert_eq!(places, [(Some(1), 1, false), (Some(2), 3, false), (Some(3), 2, false)]);
+        assert_eq!(rows[0].0.numbers, numbers(1, 300).numbers);
+        let rows = store.rating(november).await.unwrap();
+        assert_eq!((rows.len(), rows[0].0.is_stale, rows[0].0.numbers.revenue), (1, true, Kopecks(50)));
+        let average = async |scope: Scope| {
+            let all = store.averages(&scope).await.unwrap();
+            all.iter().map(|average| (average.salons, average.revenue.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(average(Scope::Network).await, [(3, 217), (1, 50)]);
+        assert_eq!(average(Scope::City("Казань".to_owned())).await, [(2, 200), (1, 50)]);
+        assert_eq!(average(Scope::Size { is_million: false }).await, [(1, 251)]);
+        assert_eq!(store.ratings_of(1).await.unwrap().iter().map(|row| row.month).collect::<Vec<_>>(), [october, november]);
+        assert_eq!(store.placed().await.unwrap(), BTreeMap::from([(october, 3), (november, 1)]));
+        // A closed month stays closed, whatever is noted later.
+        store.place(vec![1, 3, 2], gathered(october, None)).await.unwrap();
+        let closed: Vec<_> = store.gathered().await.unwrap().iter().map(|g| (g.month, g.closed_at)).collect();
+        assert_eq!(closed, [(november, None), (october, Some(after(5)))]);
+        store.sync_salons(vec![salon(1, "Казань", true)]).await.unwrap();
+        let active: Vec<_> = store.salons().await.unwrap().iter().map(|kept| kept.salon.is_active).collect();
+        assert_eq!(active, [true, false, false]);
+        store.forget_ratings(november).await.unwrap();
+        assert!(store.rating(october).await.unwrap().is_empty());
+        assert_eq!(store.gathered().await.unwrap().len(), 1);
+        store.close().await;
+    }
+
     async fn sweeping_spares_what_is_open(base: &Base) {
         let store = base.open().await;
         let lease = begin(&store, ANNA).await;
@@ -559,7 +665,7 @@ facts! {
     }
 
     async fn migrating_twice_changes_nothing(base: &Base) {
-        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), ["0001 engine", "0002 network", "0003 outside", "0004 requests", "0006 broadcasts"]);
+        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), migrations());
         assert!(Store::migrate(&base.settings()).await.unwrap().is_empty());
         base.open().await.close().await;
     }
@@ -971,6 +1077,78 @@ fn submitting(asks: Asks) -> Change {
 fn approve(salons: &[(i64, &str)]) -> Decision {
     let salon = |&(id, title): &(i64, &str)| partner::Salon { id, title: title.into(), city: None };
     Decision::Approve { salons: salons.iter().map(salon).collect() }
+}
+
+fn salon(id: i64, city: &str, is_million: bool) -> Salon {
+    Salon {
+        id,
+        title: format!("BORODACH {city}, {id}"),
+        address: None,
+        city: Some(city.to_owned()),
+        region: Some("Регион".to_owned()),
+        is_million,
+        is_active: true,
+    }
+}
+
+fn numbers(salon: i64, revenue: i64) -> Loaded {
+    Loaded {
+        salon,
+        upto: chrono::NaiveDate::from_ymd_opt(2026, 10, 31).unwrap(),
+        numbers: Numbers {
+            revenue: Kopecks(revenue),
+            services: Kopecks(revenue),
+            goods: Kopecks(0),
+            average_check: None,
+            completed: 7,
+            visits: 9,
+            new_clients: 2,
+            returning_clients: Some(5),
+            base: 70,
+            return_share: None,
+        },
+        loaded_at: START,
+    }
+}
+
+fn gathered(month: Month, closed_at: Option<Timestamp>) -> Gathered {
+    Gathered { month, loaded_at: START, salons: 3, failed: 0, closed_at }
+}
+
+/// What the folder of migrations holds, as a migration is named.
+fn migrations() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+    let names =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = names.filter_map(|name| name.strip_suffix(".sql").map(|name| name.replace('_', " ")));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+fn job(schedule: &str) -> Job {
+    Job { name: "weekly_report".to_owned(), schedule: schedule.to_owned() }
+}
+
+/// A partner with the number `user` and no barbershop.
+pub fn verified(user: i64) -> Partner {
+    Partner {
+        user: UserId(user),
+        chat: ChatId(user),
+        status: partner::Status::Verified,
+        profile: Profile {
+            name: format!("Партнёр {user}"),
+            phone: format!("+7999000000{user}"),
+            username: None,
+            role: Some(Role::Owner),
+            position: None,
+        },
+        reachable: true,
+        reason: None,
+        created_at: START,
+        verified_at: Some(START),
+        salons: Vec::new(),
+    }
 }
 
 fn decide(request: i64, decision: Decision, by_name: &str) -> Change {

@@ -275,7 +275,7 @@ async fn salons(host: &Host) -> Result<Kept<Vec<Salon>>, CallError> {
 }
 
 /// The caller's own barbershops.
-async fn own(host: &Host, caller: &Caller) -> Result<Vec<Own>, CallError> {
+pub(super) async fn own(host: &Host, caller: &Caller) -> Result<Vec<Own>, CallError> {
     Ok(host.store().partner(caller.user).await?.map_or_else(Vec::new, |partner| partner.salons))
 }
 

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod conversation;
+pub mod helper;
 pub mod http;
 pub mod intake;
 pub mod lanes;

@@ -9,6 +9,7 @@ mod connect;
 mod database;
 mod error;
 mod group;
+mod helper;
 mod json;
 mod presence;
 mod settings;
@@ -385,6 +386,11 @@ impl Store {
     /// A person's tasks, the latest first.
     pub async fn tasks_of(&self, user: UserId) -> Result<Vec<Task>, Error> {
         task::of_user(self.readers()?, user).await
+    }
+
+    /// Counts a question of somebody to the helper's model; false when they have asked as many as they may that day.
+    pub async fn count_question(&self, user: UserId, day: String, most: i64) -> Result<bool, Error> {
+        self.job(move |tx| Box::pin(async move { helper::count(tx, user, &day, most).await })).await
     }
 
     /// Deletes what is older than it need be, in small transactions.

@@ -4,6 +4,7 @@
 mod chat;
 mod data;
 mod doubts;
+mod helper;
 mod network;
 mod outside;
 mod portal;
@@ -374,6 +375,7 @@ fn declared() -> Vec<HostFn> {
         network::functions(),
         doubts::functions(),
         rules::functions(),
+        helper::functions(),
         words::functions(),
     ];
     modules.into_iter().flatten().collect()

@@ -12,6 +12,7 @@ mod delivery;
 mod desk;
 mod docs;
 mod health;
+mod helper;
 mod http_layer;
 mod input;
 mod patience;

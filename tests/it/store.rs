@@ -369,7 +369,7 @@ facts! {
     }
 
     async fn migrating_twice_changes_nothing(base: &Base) {
-        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), ["0001 engine", "0002 network", "0003 outside"]);
+        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), ["0001 engine", "0002 network", "0003 outside", "0007 tasks"]);
         assert!(Store::migrate(&base.settings()).await.unwrap().is_empty());
         base.open().await.close().await;
     }

@@ -16,6 +16,7 @@ use chrono::NaiveDate;
 
 use crate::desk::{ANNA, Desk};
 use crate::jobs::at;
+use crate::portal::introduce_with;
 
 const SALONS: usize = 12;
 
@@ -291,4 +292,49 @@ async fn a_partner_sees_their_own_numbers_and_nobody_elses_name() {
     anna.writes("/go");
     anna.hears("чужое: denied, месяцев 13").await;
     anna.hears("Названо 1 из ").await;
+}
+
+#[tokio::test]
+async fn through_an_hour_without_the_service_partners_see_the_last_numbers_with_their_time() {
+    let mut town = Town::lay().await;
+    town.desk.config.services.breaker = borodach::config::Breaker::default();
+    town.desk.run().await;
+    town.comes_to("done", "2026-10-31 01:00").await;
+    let own = Salon { id: town.salons.network().salons()[0].id, title: "Свой".to_owned(), city: None };
+    introduce_with(&town.desk, ANNA, "Анна Петрова", vec![own]).await;
+    let anna = town.desk.talks(ANNA);
+    let asks = async |times: usize| {
+        anna.writes("/stats");
+        anna.heard("За какие дни", times).await;
+        anna.presses("Вчера");
+        anna.heard("Выручка:", times).await;
+        anna.last().text().to_owned()
+    };
+    let breaker = async || town.desk.health().await["parts"]["yclients"]["breaker"].clone();
+    let known = asks(1).await;
+    let money = known.lines().find(|line| line.starts_with("Выручка")).expect("it is told");
+    assert!(!known.contains("не отвечает"), "{known}");
+
+    town.salons.faults().add(Rule { endpoint: None, kind: Fault::ServerError, often: Often::Always });
+    let before = town.salons.calls(Endpoint::Overall);
+    let mut was_open = false;
+    for minute in 1..=60 {
+        town.clock.turn(Duration::from_mins(1));
+        let told = asks(1 + minute).await;
+        assert!(told.contains(money), "minute {minute}: {told}");
+        // What is younger than five minutes is not asked for anew.
+        let says_when = told.contains("YClients не отвечает, это цифры на 31.10.2026 12:00");
+        assert_eq!(says_when, minute >= 5, "minute {minute}: {told}");
+        was_open |= breaker().await == "open";
+    }
+    let calls = town.salons.calls(Endpoint::Overall) - before;
+    eprintln!("60 questions in an hour without the service: {calls} calls");
+    assert!(was_open, "the service is left alone for a while");
+    assert!((1..=60).contains(&calls), "{calls} calls for 60 questions");
+
+    town.salons.faults().clear();
+    town.clock.turn(Duration::from_mins(1));
+    let told = asks(62).await;
+    assert!(!told.contains("не отвечает"), "{told}");
+    assert_eq!(breaker().await, "closed");
 }

@@ -89,7 +89,7 @@ pub fn html_of(value: &Value) -> String {
 }
 
 /// HTML as it is written down.
-pub fn html_value(html: String) -> Value {
+pub fn html_value(html: &str) -> Value {
     serde_json::json!({ HTML: html })
 }
 

@@ -1,6 +1,6 @@
 //! Which salons somebody may mean who names theirs in words of their own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::Salon;
 use crate::text::folded;
@@ -44,8 +44,8 @@ pub fn suggest<'a>(salons: &'a [Salon], words: &str, most: usize) -> Vec<&'a Sal
 /// Words and numbers, each once.
 fn parts(text: &str) -> Vec<String> {
     let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    let once: BTreeMap<&str, ()> = words.map(|word| (word, ())).collect();
-    once.into_keys().map(str::to_owned).collect()
+    let once: BTreeSet<&str> = words.collect();
+    once.into_iter().map(str::to_owned).collect()
 }
 
 /// How surely two words are the same: exactly, or as forms of one.

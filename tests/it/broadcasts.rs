@@ -56,7 +56,7 @@ async fn laid(count: i64, rate: NonZeroU32) -> Desk {
 
 /// Waits for the report of a broadcast.
 async fn reported(office: &Talker<'_>) {
-    let patience = Duration::from_secs(600);
+    let patience = Duration::from_mins(10);
     let ended = async {
         while office.count("закончена") < 1 || !office.last().text().contains("закончена") {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -227,7 +227,7 @@ async fn ten_thousand_partners_are_reached_within_two_percent_of_telegrams_limit
     office.writes("/send");
     let faults = async {
         for _ in 0..3 {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             desk.sandbox.faults().next(Method::SendMessage, Fault::TooManyRequests { retry_after: 1 }, 1);
         }
     };

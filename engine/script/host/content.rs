@@ -29,6 +29,7 @@ const fn param(name: &'static str, shape: Shape, help: &'static str) -> Param {
 }
 
 /// The declarations of the module.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn functions() -> Vec<HostFn> {
     vec![
         HostFn {
@@ -70,7 +71,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             help: "Контакты офиса; пусто, если их не задали.",
             example: "chat.say(content::contacts());",
             action: Action::Read(|host, _, _| {
-                async move { Ok(html_value(host.store().setting(Setting::Contacts).await?.unwrap_or_default())) }
+                async move { Ok(html_value(&host.store().setting(Setting::Contacts).await?.unwrap_or_default())) }
                     .boxed()
             }),
             ..HostFn::PLAIN
@@ -156,6 +157,6 @@ fn text(value: &Value) -> Result<String, CallError> {
 fn card(button: &Button) -> Value {
     json!({
         "id": button.id.0, "department": button.department, "label": button.title,
-        "text": html_value(button.html.clone()),
+        "text": html_value(&button.html),
     })
 }

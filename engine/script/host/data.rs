@@ -14,6 +14,7 @@ use crate::telegram::UserId;
 const REQUEST: Param = Param { name: "заявка", shape: Shape::Int, help: "номер заявки" };
 
 /// The declarations of the modules.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn functions() -> Vec<HostFn> {
     vec![
         HostFn {

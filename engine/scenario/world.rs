@@ -192,9 +192,9 @@ impl World {
         // What was planned before the beginning is nothing to make up for.
         self.come(&plan).await?;
         for _ in 0..MOST_MOMENTS {
-            let fires = self.store().next_fire().await.map_err(|error| of_store(&error))?;
+            let timer = self.store().next_fire().await.map_err(|error| of_store(&error))?;
             let comes = plan.iter().filter_map(|flow| flow.schedule.next(self.now(), ZONE)).min();
-            let next = fires.into_iter().chain(comes).min();
+            let next = timer.into_iter().chain(comes).min();
             let Some(moment) = next.filter(|&moment| moment <= until) else {
                 self.clock.set(until);
                 return Ok(());
@@ -204,6 +204,7 @@ impl World {
             self.queue.extend(fired);
             self.come(&plan).await?;
             self.settle().await?;
+            self.only_expected_calls()?;
         }
         Err(format!(
             "за это время наступает больше {MOST_MOMENTS} моментов: похоже, напоминание заводит само себя"
@@ -245,9 +246,7 @@ impl World {
         self.line(chat, self.people[who].person.name.clone(), deed.words());
         let before = self.waiting(who).await?;
         let pressed = self.perform(who, &deed).await?;
-        if let Some(call) = self.calls.unexpected() {
-            return Err(format!("бот обратился наружу, а сценарий этого не ждёт: {call}"));
-        }
+        self.only_expected_calls()?;
         match self.hardship {
             Some(Hardship::OldButtons) => match pressed {
                 Some(Pressed::Data { data, message }) if data.starts_with('?') => {
@@ -260,6 +259,13 @@ impl World {
             },
             Some(Hardship::Back) => self.back_and_again(who, deed, before).await,
             Some(Hardship::Crashes | Hardship::Repeats) | None => Ok(()),
+        }
+    }
+
+    fn only_expected_calls(&self) -> Result<(), Trouble> {
+        match self.calls.unexpected() {
+            Some(call) => Err(format!("бот обратился наружу, а сценарий этого не ждёт: {call}")),
+            None => Ok(()),
         }
     }
 

@@ -31,7 +31,7 @@ use crate::script::{self, Outcome, Refusal, Scripts, Trigger, watch};
 use crate::store::{self, Store, housekeeping::Retention, inbox};
 use crate::telegram::{Client, Request, html};
 use crate::web;
-use crate::{bitrix24, portal, yclients};
+use crate::{bitrix24, broadcasts, portal, yclients};
 
 /// A bot that is ready to run.
 #[derive(Debug)]
@@ -184,6 +184,7 @@ impl Bot {
         lanes.recover().await?;
         tasks.spawn(Arc::clone(&lanes).follow());
         tasks.spawn(scheduler::keep_promises(Arc::clone(&lanes), stop.clone()));
+        tasks.spawn(broadcasts::deliver(Arc::clone(&lanes), Arc::clone(&outbox), stop.clone()));
         tasks.spawn(jobs.run(stop.clone()));
         let retention = retention(&config);
         tasks.spawn(scheduler::tidy(

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod rules;
+
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -56,6 +58,9 @@ enum Command {
     Check(CheckOptions),
     /// Writes docs/host-functions.md and definitions for editors from the declarations of the host's functions.
     Docs,
+    /// Rules by which tasks are routed: why they decided so, what changed ones would decide.
+    #[command(subcommand)]
+    Rules(rules::Command),
     /// What concerns config.yaml.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -63,8 +68,8 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct CheckOptions {
-    /// Plays each scenario also with crashes, with every update twice, with old buttons pressed, and with Back at every
-    /// question.
+    /// Plays each scenario also with crashes, with every update twice, with old buttons pressed, with the answers of
+    /// writes to other services lost, and with Back at every question.
     #[arg(long)]
     hardened: bool,
     /// The least share of the scripts that scenarios must go over, in per cent.
@@ -87,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Migrate => migrate(&cli.dir),
         Command::Check(options) => return check(&cli.dir, &options),
         Command::Docs => document(&cli.dir),
+        Command::Rules(command) => decide(&cli.dir, command),
         Command::Config(ConfigCommand::Check) => return check_config(&cli.dir),
     };
     match result {
@@ -147,6 +153,10 @@ fn migrate(folder: &Path) -> anyhow::Result<()> {
         println!("applied {name}");
     }
     Ok(())
+}
+
+fn decide(folder: &Path, command: rules::Command) -> anyhow::Result<()> {
+    runtime()?.block_on(rules::run(folder, command))
 }
 
 fn check(folder: &Path, options: &CheckOptions) -> ExitCode {

@@ -20,7 +20,7 @@ use chrono_tz::Tz;
 use futures::FutureExt as _;
 
 use crate::cache::Cache;
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
 use crate::script::host::StandIn;
 use crate::script::{Access, Scripts, Standing};
 use crate::store::partner::{Partner, Status};
@@ -203,6 +203,14 @@ impl Host {
         };
         Ok((Standing { partner: Some(access), is_staff }, partner))
     }
+}
+
+/// Since when a parked conversation waits for a service that is away, and for which write; `None` when it is parked for
+/// another reason.
+pub fn put_off(row: &store::conversation::Row) -> Option<(Timestamp, String)> {
+    let detail: talk::Detail = row.detail.read().ok()?;
+    let writing = detail.writing.filter(|writing| writing.is_put_off)?;
+    Some((writing.since, detail.failure.map_or_else(String::new, |failure| failure.report)))
 }
 
 /// Advances a lane by one inbox entry: the conversation it concerns goes on, and all it decides is committed.

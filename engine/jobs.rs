@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::lanes::Lanes;
 use crate::schedule::Schedule;
 use crate::script::{Access, Set};
-use crate::store::job::{Audience, First, Job, Outcome, Progress, Run, State};
+use crate::store::job::{Audience, First, Job, Outcome, Progress, Run, State, Step};
 use crate::store::{self, Store};
 use crate::telegram::ChatId;
 
@@ -225,9 +225,9 @@ impl Jobs {
         let clock = self.lanes.host().clock();
         loop {
             let next = match self.store().feed_run(run, audience, PORTION).await {
-                Ok(fed) => {
-                    self.lanes.offer(fed.entries);
-                    if fed.is_last {
+                Ok(Step { entries, is_last }) => {
+                    self.lanes.offer(entries);
+                    if is_last {
                         return;
                     }
                     clock.now() + STEP

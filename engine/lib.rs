@@ -5,6 +5,7 @@
 
 pub mod bitrix24;
 pub mod bot;
+pub mod broadcasts;
 pub mod cache;
 pub mod chart;
 pub mod cli;
@@ -22,6 +23,7 @@ pub mod portal;
 pub mod ratings;
 pub mod redis;
 pub mod reporting;
+pub mod rules;
 pub mod sandbox;
 pub mod scenario;
 pub mod schedule;

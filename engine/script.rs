@@ -21,6 +21,6 @@ pub use diagnostic::Finding;
 pub(crate) use diagnostic::unparsable;
 pub use header::{Access, Header, Standing, Trigger, Versions};
 pub use live::{OpenError, Outcome, Refusal, Scripts};
-pub use run::{Divergence, End, Pending, Ran, Site, Step, Work, fits, run, run_apart, thrown};
+pub use run::{Divergence, End, Pending, Ran, Site, Step, Work, fits, run, run_apart, thrown, thrown_in};
 pub(crate) use set::boxed;
 pub use set::{Files, Flow, Limits, RHAI_VERSION, Set, hash, read, read_scenarios};

@@ -4,6 +4,8 @@
 //! with a constant number of statements. A call returns once that transaction is on disk, so "accepted" and
 //! "committed" mean written. SQLite has one writer; PostgreSQL has a few, each with its own lanes.
 
+mod archive;
+mod checkpoint;
 mod connect;
 mod database;
 mod error;
@@ -15,7 +17,9 @@ mod turn;
 mod tx;
 mod writer;
 
+pub mod broadcast;
 pub mod change;
+pub mod content;
 pub mod conversation;
 pub mod doubt;
 pub mod housekeeping;
@@ -23,8 +27,10 @@ pub mod inbox;
 pub mod job;
 pub mod journal;
 pub mod lane;
+pub mod notification;
 pub mod outbox;
 pub mod partner;
+pub mod poll;
 pub mod rating;
 pub mod request;
 pub mod salon;
@@ -32,14 +38,15 @@ pub mod script_set;
 pub mod task;
 pub mod timer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast as channel, mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
@@ -47,6 +54,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::ratings::Month;
 use crate::telegram::{ChatId, UserId};
 
+pub use archive::Archive;
 pub use connect::Memory;
 pub use conversation::{Conversation, ConversationId};
 pub use error::{Error, Verdict};
@@ -55,12 +63,15 @@ pub use lane::{LaneId, Lease, Wakeup};
 pub use settings::{CrashHook, CrashPoint, DatabaseUrl, Settings};
 pub use turn::{Committed, Local, Reach, Turn};
 
+use broadcast::{Audience, Broadcast, BroadcastId, Recipient, Which};
 use database::Pool;
 use doubt::{Doubt, DoubtId};
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
-use job::{Audience, First, Job as Named, Outcome, Progress, Run, Step};
+use job::{First, Job as Named, Outcome, Progress, Run, Step};
+use notification::Notification;
 use partner::Partner;
+use poll::{Poll, PollId};
 use presence::Presence;
 use rating::{Average, Gathered, Loaded, Row};
 use request::{Request, RequestId};
@@ -101,7 +112,7 @@ struct Inner {
     readers: Pool,
     writers: Vec<mpsc::Sender<Write>>,
     limits: journal::Limits,
-    wakeups: broadcast::Sender<Wakeup>,
+    wakeups: channel::Sender<Wakeup>,
     numbers: Mutex<Range<i64>>,
     life: Arc<Life>,
     tasks: TaskTracker,
@@ -122,10 +133,15 @@ impl Store {
         let me = lane::register(&readers, clock.now()).await?;
         let installation = connect::installation(&readers).await?;
         let life = Arc::new(Life::new(lock));
-        let (wakeups, _) = broadcast::channel(WAKEUPS);
+        let (wakeups, _) = channel::channel(WAKEUPS);
         let tasks = TaskTracker::new();
         match &server {
-            Server::Sqlite(_) => life.gone.cancel(), // Whoever has the file next is the only live instance.
+            Server::Sqlite(options) => {
+                life.gone.cancel(); // Whoever has the file next is the only live instance.
+                if let DatabaseUrl::Sqlite(_) = &settings.url {
+                    tasks.spawn(checkpoint::keep_short(options.clone(), life.clone()));
+                }
+            }
             Server::Postgres(options) => {
                 let presence = Presence::show(options, me, wakeups.clone()).await?;
                 tasks.spawn(presence.keep(life.stop.clone(), life.gone.clone()));
@@ -246,7 +262,7 @@ impl Store {
 
     /// Tells when another instance accepted something for a lane of ours. Never fires with SQLite. A
     /// receiver that lagged has missed some: treat it as [`Wakeup::All`].
-    pub fn wakeups(&self) -> broadcast::Receiver<Wakeup> {
+    pub fn wakeups(&self) -> channel::Receiver<Wakeup> {
         self.0.wakeups.subscribe()
     }
 
@@ -327,6 +343,11 @@ impl Store {
         self.job(move |tx| Box::pin(async move { script_set::publish(tx, &publication).await })).await
     }
 
+    /// The set that went live last; `None` when none ever did.
+    pub async fn last_live(&self) -> Result<Option<SetHash>, Error> {
+        script_set::last_live(self.readers()?).await
+    }
+
     /// The latest attempts to publish, the newest first.
     pub async fn publications(&self, limit: u32) -> Result<Vec<Publication>, Error> {
         script_set::publications(self.readers()?, limit).await
@@ -365,6 +386,26 @@ impl Store {
         request::pending(self.readers()?, limit).await
     }
 
+    /// What a person does not want to be told of.
+    pub async fn switched_off(&self, user: UserId) -> Result<BTreeSet<Notification>, Error> {
+        notification::switched_off(self.readers()?, user).await
+    }
+
+    /// A department's buttons of «Полезное», in order.
+    pub async fn buttons(&self, department: &str) -> Result<Vec<content::Button>, Error> {
+        content::of_department(self.readers()?, department).await
+    }
+
+    /// A button of «Полезное» by its number.
+    pub async fn button(&self, id: content::ButtonId) -> Result<Option<content::Button>, Error> {
+        content::by_id(self.readers()?, id).await
+    }
+
+    /// A text of the office by its name, Telegram's HTML.
+    pub async fn setting(&self, setting: content::Setting) -> Result<Option<String>, Error> {
+        content::setting(self.readers()?, setting).await
+    }
+
     /// A doubt by its number.
     pub async fn doubt(&self, id: DoubtId) -> Result<Option<Doubt>, Error> {
         doubt::by_id(self.readers()?, id).await
@@ -388,6 +429,65 @@ impl Store {
     /// A person's tasks, the latest first.
     pub async fn tasks_of(&self, user: UserId) -> Result<Vec<Task>, Error> {
         task::of_user(self.readers()?, user).await
+    }
+
+    /// A broadcast by its number.
+    pub async fn broadcast(&self, id: BroadcastId) -> Result<Option<Broadcast>, Error> {
+        Ok(broadcast::read(self.readers()?, Which::One(id)).await?.pop())
+    }
+
+    /// The broadcasts that are being sent, as they began.
+    pub async fn running_broadcasts(&self) -> Result<Vec<Broadcast>, Error> {
+        broadcast::read(self.readers()?, Which::Running).await
+    }
+
+    /// The latest broadcasts, the newest first.
+    pub async fn broadcasts(&self, limit: u32) -> Result<Vec<Broadcast>, Error> {
+        broadcast::read(self.readers()?, Which::Latest(limit)).await
+    }
+
+    /// How many partners an audience has, and how many of them have stopped the bot.
+    pub async fn reach(&self, audience: &Audience) -> Result<(i64, i64), Error> {
+        broadcast::reach(self.readers()?, audience).await
+    }
+
+    /// The cities in which partners have barbershops, with how many partners.
+    pub async fn cities(&self) -> Result<Vec<(String, i64)>, Error> {
+        broadcast::cities(self.readers()?).await
+    }
+
+    /// The partners whose names have all these words, by name, `limit` at most.
+    pub async fn partners_named(&self, words: &str, limit: usize) -> Result<Vec<(UserId, String)>, Error> {
+        partner::named(self.readers()?, words, limit).await
+    }
+
+    /// The next person whose message of a broadcast may leave; it is theirs alone until it is settled.
+    pub async fn claim(&self, id: BroadcastId) -> Result<Option<Recipient>, Error> {
+        self.job(move |tx| Box::pin(broadcast::claim(tx, id))).await
+    }
+
+    /// Has those who were claimed by an earlier life wait again, and tells how many: each may have got the message.
+    pub async fn take_back(&self, id: BroadcastId) -> Result<u64, Error> {
+        self.job(move |tx| Box::pin(broadcast::take_back(tx, id))).await
+    }
+
+    /// Writes what became of one person's message of a broadcast.
+    pub async fn settle_broadcast(&self, id: BroadcastId, receipt: broadcast::Receipt) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(async move { broadcast::settle(tx, id, &receipt).await })).await
+    }
+
+    /// Ends a broadcast that has come to everybody; returns the entry by which the office hears of it.
+    pub async fn finish_broadcast(&self, id: BroadcastId) -> Result<Vec<inbox::Entry>, Error> {
+        let (now, me) = (self.0.clock.now(), self.0.me);
+        self.job(move |tx| {
+            Box::pin(async move {
+                let told = broadcast::finish(tx, id, now).await?;
+                let entries = inbox::accept(tx, &inbox::rows(&told, now)).await?.take(&told, now);
+                lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
+                Ok(entries)
+            })
+        })
+        .await
     }
 
     /// Writes down what the chain's list tells of its barbershops; those it does not tell of any more are closed.
@@ -421,6 +521,21 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// A poll with its votes.
+    pub async fn poll(&self, id: PollId) -> Result<Option<Poll>, Error> {
+        poll::by_id(self.readers()?, id).await
+    }
+
+    /// People's copies of closed polls that still take votes in Telegram, `limit` at most.
+    pub async fn open_copies(&self, limit: u32) -> Result<Vec<poll::Copy>, Error> {
+        poll::left_open(self.readers()?, limit).await
+    }
+
+    /// Notes that a person's copy of a poll takes no more votes.
+    pub async fn shut_copy(&self, copy: poll::Copy) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(async move { poll::shut(tx, &copy.telegram).await })).await
     }
 
     /// Forgets the numbers of the months before `month`.
@@ -484,7 +599,7 @@ impl Store {
     }
 
     /// Brings a flow to the next `limit` of its audience; the last step ends the run.
-    pub async fn feed_run(&self, run: &Run, audience: &Audience, limit: u32) -> Result<Step, Error> {
+    pub async fn feed_run(&self, run: &Run, audience: &job::Audience, limit: u32) -> Result<Step, Error> {
         let (me, now) = (self.0.me, self.0.clock.now());
         let (run, audience) = (run.clone(), audience.clone());
         self.job(move |tx| {
@@ -600,6 +715,22 @@ impl fmt::Debug for Store {
     }
 }
 
+/// Has work done on a thread of its own, and comes to an end with it.
+fn on_its_own_thread<W>(name: &str, work: W) -> impl Future<Output = ()> + use<W>
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let (ending, ended) = oneshot::channel::<()>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("the system lets a process have timers and sockets");
+    let run = move || {
+        runtime.block_on(work);
+        drop(ending);
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system lets a process have threads");
+    async move { drop(ended.await) }
+}
+
 /// Starts the writers and returns their queues.
 fn start_writers(
     settings: &Settings,
@@ -624,7 +755,9 @@ fn start_writers(
             life: life.clone(),
             connection: None,
         };
-        tasks.spawn(writer.run(waiting));
+        // Each step of a transaction would wait there behind every turn that is ready to go on.
+        let run = on_its_own_thread("writer", writer.run(waiting));
+        tasks.spawn(run);
         queue
     };
     (0..count).map(start).collect()

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::code::Refusal;
 use super::probe::Proof;
 use super::task::{OldFields, Rest3Fields, Rest3Row, Task, Wrapped};
-use super::{Client, Error, GroupId, NewTask};
+use super::{Client, Error, GroupId, NewTask, TaskChanges, TaskId};
 use crate::clock::Timestamp;
 
 const ADD: &str = "tasks.task.add";
@@ -134,7 +134,9 @@ impl Client {
             Ok(answer) => {
                 // A portal that heeds the key repeats it in its answer, at the first call too.
                 self.inner.known().keys = if answer.has_key { Proof::Proven } else { Proof::Absent };
-                Ok(answer.value.item.into_task(task, key, self.owner()))
+                let made = answer.value.item.into_task(task, key, self.owner());
+                self.tag(made.id, &task.tags).await;
+                Ok(made)
             }
             // An earlier call with this key has made the task, with contents a little different.
             Err(error) if error.refusal() == Some(Refusal::KeyReused) => match self.marked(key, None).await {
@@ -147,6 +149,17 @@ impl Client {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Puts tags on a task that REST 3.0 has made, which does not take them. A task without them is made all the same.
+    async fn tag(&self, id: TaskId, tags: &[String]) {
+        if tags.is_empty() {
+            return;
+        }
+        let changes = TaskChanges { tags: Some(tags.to_vec()), ..TaskChanges::default() };
+        if let Err(error) = self.update_task(id, &changes).await {
+            tracing::warn!(task.id = id.0, "task {id} stays without its tags: {error}");
         }
     }
 

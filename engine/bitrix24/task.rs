@@ -51,6 +51,8 @@ pub struct NewTask {
     pub deadline: Option<Timestamp>,
     /// How urgent.
     pub priority: Priority,
+    /// Words by which people look tasks up.
+    pub tags: Vec<String>,
 }
 
 /// How urgent a task is.
@@ -151,6 +153,8 @@ pub struct TaskChanges {
     pub priority: Option<Priority>,
     /// Another project; the card goes to its first column.
     pub group: Option<GroupId>,
+    /// Other tags, instead of those it has.
+    pub tags: Option<Vec<String>>,
 }
 
 /// What becomes of a deadline.
@@ -480,6 +484,8 @@ struct ChangedFields<'a> {
     priority: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group_id: Option<GroupId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a [String]>,
 }
 
 impl ChangedFields<'_> {
@@ -491,6 +497,7 @@ impl ChangedFields<'_> {
             deadline: changes.deadline.map(Deadline::word),
             priority: changes.priority.map(Priority::number),
             group_id: changes.group,
+            tags: changes.tags.as_deref(),
         }
     }
 }
@@ -509,6 +516,8 @@ pub(super) struct OldFields<'a> {
     priority: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
     xml_id: &'a str,
 }
 
@@ -522,12 +531,13 @@ impl<'a> OldFields<'a> {
             group_id: task.group,
             priority: task.priority.number(),
             deadline: task.deadline.map(wire::instant),
+            tags: &task.tags,
             xml_id: key.as_str(),
         }
     }
 }
 
-/// A new task as REST 3.0 reads it.
+/// A new task as REST 3.0 reads it; it knows no tags.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Rest3Fields<'a> {

@@ -9,11 +9,11 @@ use super::deed::NOBODY;
 use super::talk::{Talk, Writing, step_no};
 use super::turn::{Stand, Turn};
 use super::words;
-use crate::clock::Timestamp;
-use crate::script::host::{
-    Action, Args, CallError, Done, HostFn, Intent, Kind, Look, Outside, Write, Written,
-};
-use crate::script::{Step, thrown};
+use crate::clock::{Timestamp, parse_span};
+use crate::http::Kind;
+use crate::script::host::{Action, Args, CallError, Done, HostFn, Intent, Look, Outside, Write, Written};
+use crate::script::value::html_of;
+use crate::script::{Step, thrown, thrown_in};
 use crate::store::doubt::{self, Decision};
 use crate::store::{self, Json, Local, change::Change, timer};
 use crate::telegram::Outgoing;
@@ -70,7 +70,7 @@ impl Turn<'_> {
                         tracing::warn!(write.key = %self.key(talk), "{} is in doubt: {message}", call.name());
                         self.find_out(talk, &call).await
                     }
-                    result => self.record(talk, &call, result).await,
+                    result => self.settle(talk, &call, result).await,
                 }
             }
         }
@@ -96,17 +96,65 @@ impl Turn<'_> {
     ) -> Result<Result<Written, CallError>, store::Error> {
         let now = self.host.clock.now();
         match &mut talk.detail.writing {
-            Some(writing) => writing.sent_at = now,
+            Some(writing) => (writing.sent_at, writing.is_put_off) = (now, false),
             none => *none = Some(Writing::sent(now, (call.outside.means)(self.host))),
         }
         self.writes.journal.extend(talk.intent_row(now));
         self.commit_amid(talk).await?;
+        if let Some(answer) = self.stand_in(talk, call) {
+            let is_lost =
+                self.host.stand_in.as_ref().is_some_and(|stand_in| stand_in.loses(&self.step_key(talk)));
+            let (service, message) = (call.outside.service, "the answer is lost".to_owned());
+            return Ok(if is_lost { Err(CallError::InDoubt { service, message }) } else { answer });
+        }
         let caller = self.caller(&talk.detail.person);
         let write = (call.write)(self.host, caller, call.args.clone(), self.intent(talk, call));
         match self.within(call.outside, write).await {
             Err(CallError::Store(error)) => Err(error),
             result => Ok(result),
         }
+    }
+
+    /// What a scenario says in place of the service.
+    fn stand_in(&self, talk: &Talk, call: &Call<'_>) -> Option<Result<Written, CallError>> {
+        let stand_in = self.host.stand_in.as_ref()?;
+        let answer = stand_in.answer(&self.step_key(talk), call.function, call.args)?;
+        let service = call.outside.service;
+        Some(match thrown_in(&answer) {
+            None => Ok(answer.into()),
+            Some(error) => Err(CallError::Failed {
+                kind: error["kind"].as_str().and_then(Kind::parse).unwrap_or(Kind::Unavailable),
+                service,
+                message: error["message"].as_str().unwrap_or_default().to_owned(),
+                retry_after: error["retry_after"].as_u64().map(Duration::from_secs),
+            }),
+        })
+    }
+
+    /// Goes by what is known to have come of the write: a service that is away is waited for, when the flow asked for
+    /// it; all else is written down.
+    async fn settle(
+        &mut self,
+        talk: &mut Talk,
+        call: &Call<'_>,
+        result: Result<Written, CallError>,
+    ) -> Result<Stand, store::Error> {
+        match result {
+            Err(error) if error.is_passing() && self.has_patience(talk, call) => {
+                Ok(self.put_off(talk, call, &error))
+            }
+            result => self.record(talk, call, result).await,
+        }
+    }
+
+    /// Whether the flow still waits for a service that is away.
+    fn has_patience(&self, talk: &Talk, call: &Call<'_>) -> bool {
+        self.patience_ends(talk, call).is_some_and(|end| self.host.clock.now() < end)
+    }
+
+    fn patience_ends(&self, talk: &Talk, call: &Call<'_>) -> Option<Timestamp> {
+        let patience = parse_span(call.args.option("patience")?.as_str()?)?;
+        Some(talk.detail.writing.as_ref()?.since + patience)
     }
 
     /// Writes down what came of the write, at once: from now on it is not in doubt.
@@ -172,6 +220,13 @@ impl Turn<'_> {
             }
             None => {}
         }
+        // A stand-in answers a step that is taken again the same, and so is as good as a service that heeds keys.
+        if let Some(result) = self.stand_in(talk, call) {
+            return self.settle(talk, call, result).await;
+        }
+        if talk.detail.writing.as_ref().is_some_and(|writing| writing.is_put_off) {
+            return self.once_more(talk, call).await;
+        }
         match &call.function.action {
             Action::KeyedWrite(_) => self.once_more(talk, call).await,
             Action::CheckedWrite { look, .. } => {
@@ -197,6 +252,9 @@ impl Turn<'_> {
             Ok(written) => return self.record(talk, call, Ok(written)).await,
             Err(error) => error,
         };
+        if error.is_passing() && call.args.option("patience").is_some() {
+            return self.settle(talk, call, Err(error)).await;
+        }
         match error.kind() {
             Kind::Rejected | Kind::NotFound | Kind::Invalid => self.record(talk, call, Err(error)).await,
             Kind::Unavailable | Kind::Denied | Kind::Limit
@@ -224,13 +282,10 @@ impl Turn<'_> {
 
     /// Sets the conversation aside and looks again later; the office is asked when that has gone on for long.
     fn wait(&mut self, talk: &mut Talk, call: &Call<'_>, why: &str) -> Stand {
-        let host = self.host;
-        let (now, settings) = (host.clock.now(), &host.settings);
+        let (now, settings) = (self.host.clock.now(), &self.host.settings);
         let Some(writing) = &talk.detail.writing else { return Stand::Parked };
-        let step = settings.doubt_settles.max(Duration::from_millis(1));
-        let later = now + step.saturating_mul(1 << writing.waits.min(10)).min(LONGEST_WAIT.max(step));
         let is_long = writing.since + settings.doubt_asks <= now;
-        let next = later.max(self.settled_at(talk, call));
+        let next = (now + self.pause(writing)).max(self.settled_at(talk, call));
         let is_news = self.suspend(talk, call, why);
         if is_news {
             self.calm(talk);
@@ -240,6 +295,30 @@ impl Turn<'_> {
             self.question(talk, call);
         }
         Stand::Parked
+    }
+
+    /// Sets the conversation aside until the service is back; nothing is in doubt, so nobody is asked.
+    fn put_off(&mut self, talk: &mut Talk, call: &Call<'_>, error: &CallError) -> Stand {
+        let now = self.host.clock.now();
+        let Some(writing) = &mut talk.detail.writing else { return Stand::Parked };
+        writing.is_put_off = true;
+        let pause = self.pause(writing).max(error.retry_after().unwrap_or_default());
+        let next = self.patience_ends(talk, call).map_or(now + pause, |end| (now + pause).min(end));
+        let report = format!("{} waits for {}: {error}", call.name(), call.outside.service);
+        tracing::warn!(conversation.id = talk.id.0, write.key = %self.key(talk), "{report}");
+        metrics::counter!("writes_put_off_total", "function" => call.name().to_owned()).increment(1);
+        if self.lay_aside(talk, &report) && talk.user != NOBODY {
+            let words = call.args.option("accepted").map_or_else(|| words::PUT_OFF.to_owned(), html_of);
+            self.say(&Outgoing::text(words));
+        }
+        self.look_at(talk, next);
+        Stand::Parked
+    }
+
+    /// How long to wait before the next try: longer each time.
+    fn pause(&self, writing: &Writing) -> Duration {
+        let step = self.host.settings.doubt_settles.max(Duration::from_millis(1));
+        step.saturating_mul(1 << writing.waits.min(10)).min(LONGEST_WAIT.max(step))
     }
 
     /// Sets the conversation aside until the office decides.
@@ -258,8 +337,13 @@ impl Turn<'_> {
             case.number = self.entry.id.0, conversation.id = talk.id.0, write.key = %self.key(talk), "{report}"
         );
         metrics::counter!("writes_in_doubt_total", "function" => call.name().to_owned()).increment(1);
+        self.lay_aside(talk, &report)
+    }
+
+    /// Sets the conversation aside because of its write; tells whether that is the first time.
+    fn lay_aside(&mut self, talk: &mut Talk, report: &str) -> bool {
         let number = talk.detail.failure.as_ref().map(|failure| failure.number);
-        self.set_aside(talk, &report);
+        self.set_aside(talk, report);
         if let (Some(number), Some(failure)) = (number, &mut talk.detail.failure) {
             failure.number = number; // The person was told this one.
         }
@@ -315,7 +399,7 @@ impl Turn<'_> {
     }
 
     /// The turn that was in the middle of a write came to no end: it is found out a little later.
-    pub fn put_off(&mut self, talk: &mut Talk, why: &str) {
+    pub fn leave_in_doubt(&mut self, talk: &mut Talk, why: &str) {
         let next = self.host.clock.now() + self.host.settings.doubt_settles;
         self.set_aside(talk, &format!("a write is in doubt: {why}"));
         let mut is_news = true;

@@ -11,6 +11,7 @@ use super::{Advanced, Deadline, Effect, HandOn, Host, versions, words};
 use crate::script::{Flow, Trigger};
 use crate::store::conversation::Status;
 use crate::store::doubt::Decision;
+use crate::store::notification::Notification;
 use crate::store::partner::Partner;
 use crate::store::{self, ConversationId, Lease, Reach, inbox};
 use crate::telegram::{ChatId, Content, Incoming, Outgoing, Person, Target, UserId, What, html};
@@ -68,7 +69,7 @@ pub(super) async fn give_up(
     let mut turn = Turn::new(host, lease, entry, Deadline::default(), &drop);
     let deed = Deed::read(entry).ok();
     match (concerned(host, lease, entry, deed.as_ref()).await?, deed) {
-        (Some(mut talk), _) if talk.intent.is_some() => turn.put_off(&mut talk, &why),
+        (Some(mut talk), _) if talk.intent.is_some() => turn.leave_in_doubt(&mut talk, &why),
         (Some(mut talk), _) => turn.park(&mut talk, &why),
         (None, Some(Deed::Person(_))) => turn.fail(&why),
         (None, _) => tracing::error!(
@@ -124,7 +125,11 @@ async fn load(host: &Host, lease: Lease, chat: ChatId, user: UserId) -> Result<O
 
 async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
     match &deed.what {
-        What::PollAnswer { .. } => turn.commit().await,
+        What::PollAnswer { poll_id, options } => {
+            let mut turn = turn;
+            turn.vote(deed.from.id, poll_id, options);
+            turn.commit().await
+        }
         What::Membership { is_reachable } => {
             let mut turn = turn;
             turn.note_reach(if *is_reachable { Reach::Back } else { Reach::Gone });
@@ -405,6 +410,12 @@ async fn time_is_up(
         return find_out(turn, ConversationId(timer.conversation), None).await;
     };
     match timer.kind {
+        // Whoever does not want to be reminded is not; the question waits on.
+        TimerKind::Remind
+            if turn.host.store().switched_off(timer.user).await?.contains(&Notification::Reminders) =>
+        {
+            turn.commit().await
+        }
         TimerKind::Remind => {
             turn.ask_again(&mut talk, Some(words::REMINDER));
             turn.commit().await

@@ -64,9 +64,12 @@ pub(super) struct Writing {
     /// How the service keeps it from being done twice.
     #[serde(default)]
     pub means: Value,
-    /// How often the conversation was parked to find out.
+    /// How often the conversation was set aside for it.
     #[serde(default)]
     pub waits: u32,
+    /// Whether it was surely not done: the service was away, and it is sent again when it is back.
+    #[serde(default)]
+    pub is_put_off: bool,
     /// Whether the office is asked.
     #[serde(default)]
     pub is_asked: bool,
@@ -78,7 +81,15 @@ pub(super) struct Writing {
 impl Writing {
     /// One that is sent now.
     pub fn sent(now: Timestamp, means: Value) -> Writing {
-        Writing { since: now, sent_at: now, means, waits: 0, is_asked: false, decision: None }
+        Writing {
+            since: now,
+            sent_at: now,
+            means,
+            waits: 0,
+            is_put_off: false,
+            is_asked: false,
+            decision: None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use super::deed::NOBODY;
 use super::question::{Expects, Progress};
@@ -81,6 +82,12 @@ impl<'a> Turn<'a> {
         self.writes.reach = Some(reach);
     }
 
+    /// Counts a person's choice in a poll.
+    pub fn vote(&mut self, user: UserId, telegram_poll: &str, options: &[u8]) {
+        let (telegram_poll, options) = (telegram_poll.to_owned(), options.to_vec());
+        self.writes.local = Some(Local { row: None, change: Change::Vote { user, telegram_poll, options } });
+    }
+
     /// Keeps a conversation's row as it is now.
     pub fn keep(&mut self, talk: &Talk) {
         let row = talk.row(self.host.clock.now());
@@ -152,7 +159,9 @@ impl<'a> Turn<'a> {
     /// Runs a conversation until it waits, ends or fails, then commits everything.
     pub async fn run(mut self, mut talk: Talk) -> Result<Advanced, store::Error> {
         for _ in 0..MAX_HOPS {
-            match self.run_once(&mut talk).await? {
+            // A span of its own: to add these to the turn's would cost more.
+            let span = tracing::info_span!("talk", conversation.id = talk.id.0, flow.name = %talk.flow);
+            match self.run_once(&mut talk).instrument(span).await? {
                 Next::Settled => return self.commit().await,
                 Next::Again(next) => talk = *next,
             }
@@ -185,7 +194,6 @@ impl<'a> Turn<'a> {
                 self.park(talk, "its script set is gone from the store");
                 return Ok(Next::Settled);
             };
-            tracing::Span::current().record("conversation.id", talk.id.0).record("flow.name", &*talk.flow);
             let journal = Arc::clone(&talk.journal);
             let ran =
                 run_apart(&set, &talk.flow, journal, self.caller(&talk.detail.person), talk.key_prefix())
@@ -377,13 +385,13 @@ impl<'a> Turn<'a> {
         let caller = self.caller(&talk.detail.person);
         let request = function.fingerprint(&args);
         let step = Step { name, site, request, answer: Value::Null };
-        if let Some(stand_in) = &self.host.stand_in {
-            // By the entry, not by the conversation: one that begins anew after a crash has another number.
-            let key = format!("{}-{}-{}", self.entry.id.0, talk.flow, talk.journal.len());
-            if let Some(answer) = stand_in.answer(&key, function, &args) {
-                self.journal(talk, Step { answer, ..step });
-                return Ok(Stand::Going);
-            }
+        // A write to the outside goes its whole way here, and only what the service would do is stood in for.
+        if !function.action.is_outside_write()
+            && let Some(stand_in) = &self.host.stand_in
+            && let Some(answer) = stand_in.answer(&self.step_key(talk), function, &args)
+        {
+            self.journal(talk, Step { answer, ..step });
+            return Ok(Stand::Going);
         }
         // What was allowed when it was intended is not judged again.
         let refused = if talk.intent.is_none() { self.refusal(function, &caller).await? } else { None };
@@ -410,6 +418,12 @@ impl<'a> Turn<'a> {
         let answer = self.answer_of(&step.name, answer)?;
         self.journal(talk, Step { answer, ..step });
         Ok(Stand::Going)
+    }
+
+    /// The name of the next step for a stand-in. By the entry, not by the conversation: one that begins anew after a
+    /// crash has another number.
+    pub(super) fn step_key(&self, talk: &Talk) -> String {
+        format!("{}-{}-{}", self.entry.id.0, talk.flow, talk.journal.len())
     }
 
     /// Why the caller may not call the function, if so.

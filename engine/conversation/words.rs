@@ -93,6 +93,10 @@ pub(super) fn in_doubt(number: i64) -> String {
     )
 }
 
+/// What a person hears when a service is away and the flow has no words of its own for that.
+pub(super) const PUT_OFF: &str =
+    "Принято. Нужный сервис сейчас не отвечает — сделаю, как только он вернётся, и напишу. Ждать не нужно.";
+
 /// One polite warning to somebody who writes too fast.
 pub const TOO_FAST: &str = "Вы пишете быстрее, чем я успеваю читать 🙂 Подождите пару секунд, пожалуйста.";
 

@@ -16,6 +16,7 @@ use super::roll::{self, Roll};
 use super::{Known, Line, gather};
 use crate::clock::Timestamp;
 use crate::conversation::Host;
+use crate::http::Kind;
 use crate::jobs::{Came, Told, Work};
 use crate::store::job::Run;
 use crate::store::rating::{Gathered, Loaded, Numbers, Row};
@@ -267,7 +268,11 @@ impl Count {
 /// Whether the same question may be answered later. A salon that is closed to us stays so until somebody acts: no
 /// month waits for it.
 fn is_passing(error: &Error) -> bool {
-    error.is_about_tokens() || !matches!(error.kind(), "denied" | "not_found" | "rejected" | "invalid")
+    let is_closed = match error.kind() {
+        Kind::Denied | Kind::NotFound | Kind::Rejected | Kind::Invalid => true,
+        Kind::Unavailable | Kind::Limit => false,
+    };
+    error.is_about_tokens() || !is_closed
 }
 
 fn loaded(line: &Line, upto: NaiveDate) -> Option<Loaded> {

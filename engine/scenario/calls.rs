@@ -1,6 +1,6 @@
 //! Calls that a scenario awaits: each is found by its name and fields, and answered as the scenario says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rhai::Position;
@@ -24,6 +24,9 @@ struct Book {
     /// What each call was answered last.
     last: HashMap<String, Option<Value>>,
     unexpected: Option<String>,
+    /// Whether answers of writes are lost, and those that have been.
+    loses: bool,
+    lost: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -68,6 +71,11 @@ impl Calls {
     /// Answers a call that comes again as it was answered before, from now on or no more.
     pub fn set_repeats(&self, repeats: bool) {
         self.book().repeats = repeats;
+    }
+
+    /// Loses the answer of each write once, from now on.
+    pub fn lose_answers(&self) {
+        self.book().loses = true;
     }
 
     /// Says how an awaited call is answered.
@@ -138,6 +146,11 @@ impl StandIn for Calls {
         book.last.insert(call, answer.clone());
         book.answered.insert(key.to_owned(), answer.clone());
         answer
+    }
+
+    fn loses(&self, key: &str) -> bool {
+        let mut book = self.book();
+        book.loses && book.lost.insert(key.to_owned())
     }
 }
 

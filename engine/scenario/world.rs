@@ -123,7 +123,10 @@ impl World {
     /// An empty world in which the office's chat is the only one.
     pub async fn new(set: &Arc<Set>, hardship: Option<Hardship>) -> Result<World, Trouble> {
         let memory = Memory::new().await.map_err(|error| of_store(&error))?;
-        let (clock, calls, crash) = (ManualClock::new(BEGINNING), Arc::default(), Arc::default());
+        let (clock, calls, crash) = (ManualClock::new(BEGINNING), Arc::<Calls>::default(), Arc::default());
+        if hardship == Some(Hardship::Doubts) {
+            Calls::lose_answers(&calls);
+        }
         let host = open(set, &memory, &clock, &calls, &crash).await.map_err(|error| of_store(&error))?;
         // Conversations refer to their set; its texts are in memory already.
         let kept = ScriptSet {
@@ -192,9 +195,9 @@ impl World {
         // What was planned before the beginning is nothing to make up for.
         self.come(&plan).await?;
         for _ in 0..MOST_MOMENTS {
-            let timer = self.store().next_fire().await.map_err(|error| of_store(&error))?;
+            let promised = self.store().next_fire().await.map_err(|error| of_store(&error))?;
             let comes = plan.iter().filter_map(|flow| flow.schedule.next(self.now(), ZONE)).min();
-            let next = timer.into_iter().chain(comes).min();
+            let next = promised.into_iter().chain(comes).min();
             let Some(moment) = next.filter(|&moment| moment <= until) else {
                 self.clock.set(until);
                 return Ok(());
@@ -258,7 +261,7 @@ impl World {
                 _ => Ok(()),
             },
             Some(Hardship::Back) => self.back_and_again(who, deed, before).await,
-            Some(Hardship::Crashes | Hardship::Repeats) | None => Ok(()),
+            Some(Hardship::Crashes | Hardship::Repeats | Hardship::Doubts) | None => Ok(()),
         }
     }
 
@@ -502,6 +505,9 @@ impl World {
                 (format!("[график: {title}] {}", plain(caption)), None)
             }
             Content::Document { caption, .. } => (format!("[файл] {}", plain(caption)), None),
+            Content::Poll { question, options, .. } => {
+                (format!("[опрос] {question}: {}", options.join(" / ")), None)
+            }
             Content::Edit { target, html } => (plain(html), Some(target)),
         };
         let chat = &mut self.chats[at];

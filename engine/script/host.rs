@@ -1,13 +1,16 @@
 //! What a script may call. One declaration makes a host function: from it come the Rhai binding, the check of names,
 //! arguments and options, the journal entry and the documentation.
 
+mod broadcasts;
 mod chat;
+mod content;
 mod data;
 mod doubts;
 mod network;
 mod outside;
 mod portal;
 mod ratings;
+mod rules;
 mod words;
 
 use std::any::TypeId;
@@ -26,7 +29,7 @@ use crate::telegram::{ChatId, UserId};
 
 pub use chat::{Act, Ask};
 pub use data::partner_card;
-pub use outside::{CallError, Done, Intent, Kind, Look, Outside, Written};
+pub use outside::{CallError, Done, Intent, Look, Outside, Written};
 pub(crate) use portal::{seen as portal_seen, stage_title};
 
 /// Who a script works for: known to every call, never passed by the script.
@@ -164,6 +167,11 @@ impl Action {
         !matches!(self, Action::Pure(_))
     }
 
+    /// Whether a call changes something outside.
+    pub fn is_outside_write(&self) -> bool {
+        self.is_write() && !matches!(self, Action::LocalWrite(_))
+    }
+
     /// Whether a call changes something, here or outside.
     pub fn is_write(&self) -> bool {
         match self {
@@ -180,6 +188,11 @@ pub trait StandIn: std::fmt::Debug + Send + Sync {
     /// What the journal keeps as the answer of a call; `None` leaves the call to the host. `key` names the step for
     /// ever: a step that is taken again after a crash is answered the same.
     fn answer(&self, key: &str, function: &HostFn, args: &Args) -> Option<Value>;
+
+    /// Whether the answer of the write `key` is lost on its way, this once.
+    fn loses(&self, _key: &str) -> bool {
+        false
+    }
 }
 
 /// The arguments of one call, checked against its declaration.
@@ -360,10 +373,13 @@ fn declared() -> Vec<HostFn> {
     let modules = [
         chat::functions(),
         data::functions(),
+        content::functions(),
+        broadcasts::functions(),
         portal::functions(),
         network::functions(),
         ratings::functions(),
         doubts::functions(),
+        rules::functions(),
         words::functions(),
     ];
     modules.into_iter().flatten().collect()

@@ -53,8 +53,6 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// How far back a set that was live is looked for.
-const PUBLICATIONS: u32 = 1_000;
 /// How many older sets stay compiled.
 const OLDER_KEPT: usize = 32;
 
@@ -69,7 +67,7 @@ impl Scripts {
         clock: &SharedClock,
     ) -> Result<Scripts, OpenError> {
         let since = clock.now();
-        let former = last_live(&store).await?;
+        let former = store.last_live().await?;
         let source = read(folder.to_owned()).await?;
         // Without a former set to fall back upon, a failed scenario could only keep the bot from starting.
         let has_changed = former.as_ref().is_some_and(|former| former.0 != set::hash(&source.files));
@@ -275,12 +273,6 @@ async fn admit(
         if report.failures.is_empty() { Ok(set) } else { Err((identity, report.failures)) }
     };
     tokio::task::spawn_blocking(work).await.map_err(OpenError::Lost)
-}
-
-/// The set that was live last; `None` when there was none.
-async fn last_live(store: &Store) -> Result<Option<SetHash>, OpenError> {
-    let latest = store.publications(PUBLICATIONS).await?;
-    Ok(latest.into_iter().filter(|note| note.result == Verdict::Live).find_map(|note| note.set))
 }
 
 /// Compiles a former set as the store keeps it; `None` when there is none, or it compiles no more.

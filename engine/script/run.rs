@@ -147,6 +147,11 @@ pub fn thrown(error: &Value) -> Value {
     json!({ THROWN: error })
 }
 
+/// The error in an answer, when there is one.
+pub fn thrown_in(answer: &Value) -> Option<&Value> {
+    answer.get(THROWN)
+}
+
 struct State {
     caller: Caller,
     key_prefix: String,

@@ -12,13 +12,14 @@ use rhai::packages::{
     BasicMathPackage, BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package as _,
 };
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Position, Scope};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::coverage::Trail;
 use super::diagnostic::{Finding, unparsable};
 use super::header::{Header, Standing, Trigger};
 use super::run::{Site, is_overdue, timed};
-use super::{check, host};
+use super::{check, host, value};
 
 /// The files of a set: path with forward slashes → text.
 pub type Files = BTreeMap<String, String>;
@@ -212,6 +213,19 @@ impl Set {
     fn linted(self) -> Result<Set, Vec<Finding>> {
         let findings = check::lint(&self);
         if findings.is_empty() { Ok(self) } else { Err(findings) }
+    }
+
+    /// Calls a function of a file in `scripts/` outside of any talk, where it can do nothing but compute.
+    ///
+    /// Errors: what it failed on, with the place.
+    pub fn compute(&self, path: &str, function: &str, argument: &Value) -> Result<Value, Finding> {
+        let ast = self.modules.get(path).ok_or_else(|| Finding::in_file(path, "такого файла нет"))?;
+        let argument = value::to_script(argument);
+        let called = timed(self.limits.wall_time, || {
+            self.engine.call_fn::<Dynamic>(&mut Scope::new(), ast, function, (argument,))
+        });
+        let answer = called.map_err(|error| Finding::of_error(self, path, &error))?;
+        value::from_script(&answer).map_err(|why| Finding::in_file(path, format!("ответ {function}: {why}")))
     }
 
     /// The content hash.

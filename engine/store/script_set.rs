@@ -74,7 +74,7 @@ pub(super) async fn put(tx: &mut Tx, set: &ScriptSet, now: Timestamp) -> Result<
     const FILES: &str = "\
         insert into script_file (set_hash, path, body)
         select $2, cast(value ->> 'path' as text), cast(value ->> 'body' as text)
-        from json_each($1)";
+        from jsonb_each($1)";
     let hash = set.hash.0.as_str();
     let args = [hash.into(), set.rhai_version.as_str().into(), now.0.into()];
     if tx.run("keep a script set", SET, &args).await? == 0 {
@@ -110,6 +110,18 @@ pub(super) async fn publications(pool: &Pool, limit: u32) -> Result<Vec<Publicat
     const SQL: &str = "select set_hash, at, result, report from publication order by id desc limit $1";
     let latest: Vec<Stored> = pool.rows("read publications", SQL, &[i64::from(limit).into()]).await?;
     latest.into_iter().map(publication).collect()
+}
+
+/// The set that went live last.
+pub(super) async fn last_live(pool: &Pool) -> Result<Option<SetHash>, Error> {
+    const SQL: &str = "\
+        select set_hash
+        from publication
+        where result = 'live' and set_hash is not null
+        order by id desc
+        limit 1";
+    let latest: Vec<(String,)> = pool.rows("look for the live scripts", SQL, &[]).await?;
+    Ok(latest.into_iter().next().map(|(hash,)| SetHash(hash)))
 }
 
 /// An attempt to publish as it was noted.

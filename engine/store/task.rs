@@ -279,6 +279,17 @@ pub(super) async fn of_user(pool: &Pool, user: UserId) -> Result<Vec<Task>, Erro
     many(pool, SQL, &[user.0.into()]).await
 }
 
+/// The tasks made at this moment or later, the earliest first.
+pub(super) async fn since(pool: &Pool, since: Timestamp) -> Result<Vec<Task>, Error> {
+    const SQL: &str = "\
+        select id, user_id, chat_id, salon_id, department, title, key, explanation, stage_id, stage, status,
+               comments, changed_at, seen_at, created_at
+        from task
+        where created_at >= $1
+        order by id";
+    many(pool, SQL, &[since.0.into()]).await
+}
+
 async fn many(pool: &Pool, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Task>, Error> {
     let tasks: Vec<Stored> = pool.rows("read tasks", sql, args).await?;
     Ok(tasks.into_iter().map(Task::from).collect())

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use teloxide::payloads::GetMe;
 use tokio_util::sync::CancellationToken;
 
+use crate::conversation;
 use crate::http::Service;
 use crate::jobs::Jobs;
 use crate::lanes::Lanes;
@@ -62,12 +63,13 @@ impl Health {
     /// Everything, as `/health` gives it.
     pub async fn report(&self) -> Value {
         let store = self.lanes.host().store();
-        let (database, telegram, queues, running, doubts, scheduler) = tokio::join!(
+        let (database, telegram, queues, running, doubts, parked, scheduler) = tokio::join!(
             part(store.ping()),
             self.telegram(),
             store.health(),
             store.running_by_set(),
             store.open_doubts(),
+            store.parked(),
             self.jobs.report()
         );
         let now = self.lanes.host().clock().now();
@@ -78,12 +80,20 @@ impl Health {
             "queued": self.outbox.queued(),
             "lag_seconds": delay.map_or(0, |delay| delay.as_secs()),
         });
-        let parked = queues.as_ref().map_or(0, |queues| queues.parked);
+        let parked = parked.unwrap_or_default();
+        let put_off: Vec<_> = parked.iter().filter_map(conversation::put_off).collect();
+        let parked = parked.len() - put_off.len();
         let conversations = json!({
             "status": if parked > 0 { "degraded" } else { "ok" },
             "awaiting": running.map_or(0, |by_set| by_set.values().sum::<u64>()),
             "parked": parked,
             "in_doubt": doubts.map_or_else(|_| Vec::new(), |doubts| doubts.iter().map(doubt).collect()),
+            // Nothing is wrong with those: they go on when the service is back.
+            "put_off": {
+                "count": put_off.len(),
+                "since": put_off.iter().map(|(since, _)| *since).min(),
+                "latest": put_off.first().map(|(_, why)| why),
+            },
             "open_entries": queues.as_ref().map_or(0, |queues| queues.open_entries),
             "busy_lanes": self.lanes.busy(),
         });

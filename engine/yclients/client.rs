@@ -136,8 +136,9 @@ impl Client {
     /// One salon. Source: `/company/{id}/`.
     pub async fn company(&self, id: CompanyId) -> Result<Company, Error> {
         let request = Request::of(id, "company", format!("/company/{id}/"));
-        let company: CompanyWire = self.get(&request, wire::data).await?;
-        let company = Company::from(company);
+        // Read twice: a flattened structure would lose the paths of its fields, which errors name.
+        let read = |body: &[u8]| Ok((wire::data::<SalonWire>(body)?, wire::data::<CompanyWire>(body)?));
+        let company = Company::from(self.get(&request, read).await?);
         if company.salon.id != id {
             return Err(request.wrong("data.id", "is that of another salon"));
         }

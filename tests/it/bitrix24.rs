@@ -180,5 +180,6 @@ fn new_task() -> NewTask {
         creator: None,
         deadline: None,
         priority: Priority::Medium,
+        tags: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 mod bitrix24;
+mod broadcasts;
 mod cache;
 mod chart;
 mod check;
@@ -17,12 +18,14 @@ mod http_layer;
 mod input;
 mod jobs;
 mod network;
+mod patience;
 mod portal;
 mod questions;
 mod ratings;
 mod registration;
 mod reload;
 mod reporting;
+mod rules;
 mod sandbox_bitrix24;
 mod sandbox_telegram;
 mod sandbox_yclients;

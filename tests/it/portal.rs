@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use borodach::clock::Timestamp;
 use borodach::config::Limit;
 use borodach::sandbox::bitrix24::{Bitrix24, Hook, Mail};
+use borodach::store::partner::{Partner, Profile, Role, Salon, Status};
+use borodach::telegram::{ChatId, UserId};
 
 use crate::desk::{ANNA, Desk, OLGA};
-use crate::registration::applies;
+use crate::registration::{applies, approves};
 
 const TOKEN: &str = "made-up-application-token-of-test";
 
@@ -35,11 +38,10 @@ fn tells(event: &str, words: &str) -> String {
     )
 }
 
-/// A bot with a portal, and Anna a partner in it.
+/// A bot with a portal and flows of this module's own.
 async fn desk() -> (Desk, Bitrix24) {
     let mut desk = Desk::lay().await;
-    let address = "127.0.0.1:0".parse().expect("an address");
-    let portal = Bitrix24::start(address, desk.clock.clone()).await.expect("loopback has free ports");
+    let portal = open_portal(&mut desk).await;
     // In place of the shipped flows of these names, whose triggers they take.
     for (name, flow) in [
         ("new_task", TASK.to_owned()),
@@ -50,6 +52,13 @@ async fn desk() -> (Desk, Bitrix24) {
     ] {
         std::fs::write(desk.flow(name), flow).expect("the folder is ours");
     }
+    (desk, portal)
+}
+
+/// Gives the bot a portal on which each department has a project.
+pub async fn open_portal(desk: &mut Desk) -> Bitrix24 {
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let portal = Bitrix24::start(address, desk.clock.clone()).await.expect("loopback has free ports");
     desk.config.bitrix24.webhook_url = Some(portal.url().to_string().into());
     desk.config.bitrix24.application_token = Some(TOKEN.to_owned().into());
     desk.config.bitrix24.look_for_changes = Limit::OFF;
@@ -57,14 +66,40 @@ async fn desk() -> (Desk, Bitrix24) {
     for (department, group) in desk.config.departments.iter_mut().zip([15, 16, 17]) {
         (department.group, department.responsible) = (Some(group), Some(owner));
     }
-    (desk, portal)
+    portal
+}
+
+/// Makes somebody a partner with one barbershop, of whom the office has heard already.
+pub async fn introduce(desk: &Desk, person: i64, name: &str) {
+    let partner = Partner {
+        user: UserId(person),
+        chat: ChatId(person),
+        status: Status::Verified,
+        profile: Profile {
+            name: name.to_owned(),
+            phone: format!("+7999{person:07}"),
+            username: None,
+            role: Some(Role::Owner),
+            position: None,
+        },
+        reachable: true,
+        reason: None,
+        created_at: Timestamp(0),
+        verified_at: Some(Timestamp(0)),
+        salons: vec![Salon {
+            id: 41,
+            title: "Казань, ТЦ Кольцо".to_owned(),
+            city: Some("Казань".to_owned()),
+        }],
+    };
+    desk.kept().introduce(&partner, "Ольга Смирнова").await.expect("the database takes them");
 }
 
 async fn becomes_partner(desk: &Desk) {
     applies(desk, ANNA).await;
     let office = desk.office(OLGA);
     office.hears("Заявка №").await;
-    office.presses("✅ Одобрить");
+    approves(&office).await;
     desk.talks(ANNA).hears("Добро пожаловать в сеть").await;
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Args;
+use super::{Args, Param, Shape};
 use crate::clock::Timestamp;
 use crate::conversation::Host;
+use crate::http::Kind;
 use crate::store::{self, change::Change};
 
 /// What a declaration says of a call to another service.
@@ -28,6 +29,19 @@ pub struct Outside {
     /// the intent, and kept with it. `null` where there is nothing to choose.
     pub means: fn(&Host) -> Value,
 }
+
+/// The options of a write that may be done later: while the service is away, its talk is set aside and the person is
+/// free; when it is back, the talk goes on from here.
+pub(super) const LATER: &[Param] = &[
+    Param {
+        name: "patience",
+        shape: Shape::Span,
+        help: "сколько ждать, пока сервис вернётся: бот пробует снова сам, человек свободен; потом — ошибка",
+    },
+    Param {
+        name: "accepted", shape: Shape::Text, help: "что сказать человеку, если придётся ждать"
+    },
+];
 
 /// What a write returns when a person, and not the service, says that it is done.
 #[derive(Clone, Copy, Debug)]
@@ -83,37 +97,6 @@ pub enum Look {
     Unknown,
 }
 
-/// What went wrong outside, as scripts tell it apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// No answer, or none that can be used.
-    Unavailable,
-    /// The service will not have it.
-    Rejected,
-    /// What was asked about is not there.
-    NotFound,
-    /// Somebody lacks a right: the caller here, or our token there.
-    Denied,
-    /// Too much at once; `retry_after` says when there is room.
-    Limit,
-    /// The arguments make no sense.
-    Invalid,
-}
-
-impl Kind {
-    /// The kind as scripts read it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Unavailable => "unavailable",
-            Kind::Rejected => "rejected",
-            Kind::NotFound => "not_found",
-            Kind::Denied => "denied",
-            Kind::Limit => "limit",
-            Kind::Invalid => "invalid",
-        }
-    }
-}
-
 /// Why the host did not do what a script asked; the script may catch it as a map.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -135,6 +118,14 @@ pub enum CallError {
         /// When it makes sense to ask again, if the service said so.
         retry_after: Option<Duration>,
     },
+    /// A service is not set up here, so nothing was done and waiting does not help.
+    #[error("{message}")]
+    NotSetUp {
+        /// Which.
+        service: &'static str,
+        /// What is missing.
+        message: String,
+    },
     /// A service may or may not have done it. For a read that is as good as no answer.
     #[error("{message}")]
     InDoubt {
@@ -151,8 +142,9 @@ pub enum CallError {
 impl CallError {
     /// A service that is not set up here.
     pub fn not_configured(service: &'static str) -> CallError {
-        let message = format!("сервис {service} в этом боте не настроен");
-        CallError::Failed { kind: Kind::Unavailable, service, message, retry_after: None }
+        CallError::NotSetUp {
+            service, message: format!("сервис {service} в этом боте не настроен")
+        }
     }
 
     /// A call that took longer than its declaration allows.
@@ -161,13 +153,37 @@ impl CallError {
         CallError::InDoubt { service: outside.service, message }
     }
 
+    /// Whether the service surely did nothing and may do it when it is asked later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            CallError::Failed { kind, .. } => matches!(kind, Kind::Unavailable | Kind::Limit),
+            CallError::Denied(_)
+            | CallError::Invalid(_)
+            | CallError::NotSetUp { .. }
+            | CallError::InDoubt { .. }
+            | CallError::Store(_) => false,
+        }
+    }
+
+    /// When the service said that there is room again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            CallError::Failed { retry_after, .. } => *retry_after,
+            CallError::Denied(_)
+            | CallError::Invalid(_)
+            | CallError::NotSetUp { .. }
+            | CallError::InDoubt { .. }
+            | CallError::Store(_) => None,
+        }
+    }
+
     /// What it is to a script.
     pub fn kind(&self) -> Kind {
         match self {
             CallError::Denied(_) => Kind::Denied,
             CallError::Invalid(_) => Kind::Invalid,
             CallError::Failed { kind, .. } => *kind,
-            CallError::InDoubt { .. } | CallError::Store(_) => Kind::Unavailable,
+            CallError::NotSetUp { .. } | CallError::InDoubt { .. } | CallError::Store(_) => Kind::Unavailable,
         }
     }
 
@@ -176,7 +192,7 @@ impl CallError {
         let (service, retry_after) = match self {
             CallError::Denied(_) | CallError::Invalid(_) | CallError::Store(_) => ("host", None),
             CallError::Failed { service, retry_after, .. } => (*service, *retry_after),
-            CallError::InDoubt { service, .. } => (*service, None),
+            CallError::NotSetUp { service, .. } | CallError::InDoubt { service, .. } => (*service, None),
         };
         json!({
             "kind": self.kind().word(),

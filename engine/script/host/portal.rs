@@ -6,8 +6,9 @@ use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::outside::LATER;
 use super::{
-    Action, Args, CallError, Caller, Done, HostFn, Intent, Kind, Look, Outside, Param, Right, Shape, Written,
+    Action, Args, CallError, Caller, Done, HostFn, Intent, Look, Outside, Param, Right, Shape, Written,
 };
 use crate::bitrix24::{
     self, Client, FileId, GroupId, Means, NewTask, PortalUserId, Priority, Stage, StageId, Status,
@@ -15,6 +16,7 @@ use crate::bitrix24::{
 };
 use crate::clock::Timestamp;
 use crate::conversation::{Host, Kept};
+use crate::http::Kind;
 use crate::store::change::Change;
 use crate::store::task::{self, By, Seen, TaskId};
 use crate::telegram::html;
@@ -24,14 +26,15 @@ const TASK: Param =
 const WORDS: Param =
     Param { name: "текст", shape: Shape::Text, help: "слова комментария" };
 const STAGE: Param = Param { name: "стадия", shape: Shape::Int, help: "id из bitrix24::stages" };
-const DEPARTMENT: Param =
-    Param {
-        name: "отдел", shape: Shape::Any, help: "name отдела или он сам из config::departments()"
-    };
+const DEPARTMENT: Param = Param {
+    name: "отдел",
+    shape: Shape::Any,
+    help: "name отдела, он сам из config::departments() или номер проекта",
+};
 const NEW: Param = Param {
     name: "задача",
     shape: Shape::Map,
-    help: "department, text; можно title, shop (id), priority (\"high\", \"low\"), deadline (миллисекунды), explanation",
+    help: "department, text; можно title, shop (id), group и responsible (номера в Битрикс24, иначе — отдела), priority (\"high\", \"low\"), deadline (миллисекунды), tags, explanation",
 };
 const FILE: Param =
     Param {
@@ -79,8 +82,9 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "bitrix24",
             name: "add_task",
             params: &[NEW],
+            options: LATER,
             returns: "карта: id, title, status, stage_id, department",
-            help: "Ставит задачу отделу; одну, что бы ни случилось. Она запоминается за партнёром (модуль tasks).",
+            help: "Ставит задачу отделу; одну, что бы ни случилось. Она запоминается за партнёром (модуль tasks). С patience переживает и молчание Битрикс24.",
             example: "let task = bitrix24::add_task(#{ department: \"design\", text: \"Поменять вывеску\" });\nchat.say(`Готово, задача №${task.id}.`);",
             right: Right::Partner,
             outside: Some(Outside {
@@ -103,7 +107,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "bitrix24",
             name: "task",
             params: &[TASK],
-            returns: "карта: id, title, description, status, stage_id, stage, department, deadline, … или ()",
+            returns: "карта: id, title, description, status, stage_id, stage, department, group, responsible, deadline, … или ()",
             help: "Задача, какой она сейчас на портале; партнёр видит только свои.",
             example: "let task = bitrix24::task(3711);\nif task != () { chat.say(`${task.title}: ${task.stage}`); }",
             right: Right::Partner,
@@ -157,8 +161,13 @@ pub(super) fn functions() -> Vec<HostFn> {
             }),
             action: Action::Read(|host, _, args| {
                 async move {
-                    let department = host.world().department(&name_of(args.any(0)))?;
-                    let Some(group) = department.group else { return Err(no_project(&department.name)) };
+                    let group = match args.any(0).as_i64() {
+                        Some(group) => group,
+                        None => {
+                            let department = host.world().department(&name_of(args.any(0)))?;
+                            department.group.ok_or_else(|| no_project(&department.name))?
+                        }
+                    };
                     let kept = stages(host, GroupId(group)).await?;
                     let items: Vec<Value> = kept.value.iter().map(stage_card).collect();
                     Ok(kept.aged(json!({ "items": items })))
@@ -224,6 +233,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "bitrix24",
             name: "add_comment",
             params: &[TASK, WORDS],
+            options: LATER,
             returns: "true",
             help: "Пишет комментарий к своей задаче; один, что бы ни случилось.",
             example: "bitrix24::add_comment(3711, \"Фото вывески приложены\");",
@@ -270,6 +280,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "bitrix24",
             name: "attach_file",
             params: &[TASK, FILE],
+            options: LATER,
             returns: "карта: id файла на Диске",
             help: "Кладёт присланный файл на Диск отдела и прикрепляет к своей задаче; файл идёт потоком, в памяти целиком не бывает.",
             example: "for file in chat.ask_files(\"Пришлите фото\") { bitrix24::attach_file(3711, file); }",
@@ -328,7 +339,9 @@ pub(super) fn functions() -> Vec<HostFn> {
 async fn add_task(host: &Host, caller: Caller, args: Args, intent: Intent) -> Result<Written, CallError> {
     let (asked, key) = (args.any(0), key(&intent)?);
     let department = host.world().department(&name_of(&asked["department"]))?;
-    let (Some(group), Some(responsible)) = (department.group, department.responsible) else {
+    let group = asked["group"].as_i64().or(department.group);
+    let responsible = asked["responsible"].as_i64().or(department.responsible);
+    let (Some(group), Some(responsible)) = (group, responsible) else {
         return Err(no_project(&department.name));
     };
     let text =
@@ -345,6 +358,7 @@ async fn add_task(host: &Host, caller: Caller, args: Args, intent: Intent) -> Re
             Some("low") => Priority::Low,
             _ => Priority::Medium,
         },
+        tags: asked["tags"].as_array().into_iter().flatten().filter_map(words).collect(),
     };
     let made = host.world().portal()?.add_task(&key, &new).await?;
     Ok(written(&caller, asked, &intent, &made))
@@ -519,13 +533,11 @@ pub fn means(host: &Host) -> Value {
 
 fn no_project(department: &str) -> CallError {
     let name = department.to_ascii_uppercase();
-    CallError::Failed {
-        kind: Kind::Unavailable,
+    CallError::NotSetUp {
         service: "bitrix24",
         message: format!(
             "у отдела «{department}» нет проекта: задайте BITRIX_GROUP_ID_{name} и BITRIX_RESPONSIBLE_{name}"
         ),
-        retry_after: None,
     }
 }
 
@@ -558,7 +570,7 @@ fn card(task: &bitrix24::Task, stage: Option<&str>, own: Option<&task::Task>) ->
         "id": task.id, "title": task.title, "description": task.description,
         "status": status(task.status), "stage_id": task.stage, "stage": stage,
         "department": own.map(|own| own.department.as_str()), "shop": own.and_then(|own| own.salon),
-        "responsible": task.responsible, "deadline": task.deadline,
+        "group": task.group, "responsible": task.responsible, "deadline": task.deadline,
         "created_at": task.created_at, "changed_at": task.changed_at, "closed_at": task.closed_at,
     })
 }

@@ -100,7 +100,6 @@ pub(super) fn functions() -> Vec<HostFn> {
                 look: |host, caller, args, intent| find_task(host, caller, args, intent).boxed(),
                 write: |host, caller, args, intent| add_task(host, caller, args, intent).boxed(),
             },
-            ..HostFn::PLAIN
         },
         HostFn {
             module: "bitrix24",
@@ -160,12 +159,11 @@ pub(super) fn functions() -> Vec<HostFn> {
             }),
             action: Action::Read(|host, _, args| {
                 async move {
-                    let group = match args.any(0).as_i64() {
-                        Some(group) => group,
-                        None => {
-                            let department = host.world().department(&name_of(args.any(0)))?;
-                            department.group.ok_or_else(|| no_project(&department.name))?
-                        }
+                    let group = if let Some(group) = args.any(0).as_i64() {
+                        group
+                    } else {
+                        let department = host.world().department(&name_of(args.any(0)))?;
+                        department.group.ok_or_else(|| no_project(&department.name))?
                     };
                     let kept = stages(host, GroupId(group)).await?;
                     let items: Vec<Value> = kept.value.iter().map(stage_card).collect();
@@ -261,7 +259,6 @@ pub(super) fn functions() -> Vec<HostFn> {
                     .boxed()
                 },
             },
-            ..HostFn::PLAIN
         },
         HostFn {
             module: "bitrix24",
@@ -292,7 +289,6 @@ pub(super) fn functions() -> Vec<HostFn> {
             action: Action::KeyedWrite(|host, caller, args, intent| {
                 attach(host, caller, args, intent).boxed()
             }),
-            ..HostFn::PLAIN
         },
         HostFn {
             module: "bitrix24",

@@ -130,12 +130,16 @@ impl Desk {
         self.yclients.faults().clear();
     }
 
-    /// How many calls went wrong, and the tasks that are there twice.
-    pub fn troubles(&self) -> (u64, usize) {
-        let struck = self.telegram.faults().struck()
-            + self.bitrix24.faults().struck()
-            + self.yclients.faults().struck();
-        (struck, self.bitrix24.twins().len())
+    /// How many calls went wrong, how many tasks were made, and how many of them twice.
+    pub fn troubles(&self) -> (u64, usize, usize) {
+        let struck = [
+            self.telegram.faults().struck(),
+            self.bitrix24.faults().struck(),
+            self.yclients.faults().struck(),
+        ];
+        let tasks = self.bitrix24.tasks();
+        let ours = tasks.iter().filter(|task| task.xml_id.is_some()).count();
+        (struck.iter().sum(), ours, self.bitrix24.twins().len())
     }
 
     /// Wakes when something has happened in a chat.

@@ -16,6 +16,7 @@ pub struct Report {
     /// What the office was told of talks that broke.
     broken: Vec<String>,
     struck: u64,
+    tasks: usize,
     twins: usize,
 }
 
@@ -36,7 +37,7 @@ impl Report {
         let told = desk.telegram.messages(OFFICE).into_iter().map(|message| message.text().to_owned());
         self.broken =
             told.filter(|text| text.contains("остановился") || text.contains("не начался")).collect();
-        (self.struck, self.twins) = desk.troubles();
+        (self.struck, self.tasks, self.twins) = desk.troubles();
     }
 
     pub fn is_well(&self) -> bool {
@@ -61,9 +62,9 @@ impl fmt::Display for Report {
         writeln!(f, "people          {}", self.people)?;
         writeln!(f, "deeds answered  {}", answers.len())?;
         writeln!(f, "answer, ms      p50 {}  p90 {}  p99 {}  max {}", at(50), at(90), at(99), at(100))?;
-        writeln!(f, "calls gone wrong {}", self.struck)?;
+        writeln!(f, "calls amiss     {}", self.struck)?;
         writeln!(f, "put off         {put_off}, told of a doubt {doubts}")?;
-        writeln!(f, "second tasks    {}", self.twins)?;
+        writeln!(f, "tasks           {}, made twice {}", self.tasks, self.twins)?;
         let troubles = [
             ("unanswered", unanswered),
             ("dead ends", dead_ends),

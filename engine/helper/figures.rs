@@ -56,7 +56,7 @@ fn figures(text: &str) -> Vec<Figure> {
             }
             // A date: its day, month and year may be named apart.
             parts => {
-                found.extend(parts.iter().map(|part| Figure { written: part.clone(), value: plain(part) }))
+                found.extend(parts.iter().map(|part| Figure { written: part.clone(), value: plain(part) }));
             }
         }
     }

@@ -31,7 +31,7 @@ use crate::script::{self, Outcome, Refusal, Scripts, Trigger, watch};
 use crate::store::{self, Store, housekeeping::Retention, inbox};
 use crate::telegram::{Client, Request, html};
 use crate::web;
-use crate::{bitrix24, broadcasts, portal, yclients};
+use crate::{bitrix24, broadcasts, helper, portal, yclients};
 
 /// A bot that is ready to run.
 #[derive(Debug)]
@@ -273,8 +273,17 @@ fn world(
         let service = road("yclients", &config.services.yclients.quotas());
         yclients::Client::new(&config.yclients, service, http.clone(), Arc::clone(clock))
     });
+    let helper = config.helper.endpoint.as_ref().and_then(|_| {
+        // A model takes its time: a call may take two tries of it, whatever other services get.
+        let deadline = config.helper.timeout * 2;
+        let policy = Policy { attempts: 2, deadline, ..config.services.policy() };
+        let (throttle, breaker) = (Throttle::new("helper", &[]), config.services.breaker());
+        let service = Service::new("helper", policy, throttle, breaker, Arc::clone(clock));
+        services.push(service.clone());
+        helper::Client::new(&config.helper, service, http.clone())
+    });
     let (telegram, departments) = (Some(telegram.clone()), config.departments.clone());
-    Ok(World { bitrix24, yclients, telegram, departments })
+    Ok(World { bitrix24, yclients, helper, telegram, departments })
 }
 
 /// The jobs of the host itself: those of the network, when its service is set up.

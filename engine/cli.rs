@@ -40,6 +40,7 @@ Settings are in config.yaml; secrets come from the environment or from a file .e
   TELEGRAM_BOT_TOKEN       from @BotFather; `run` needs it
   DATABASE_URL             postgres://… ; SQLite in data/borodach.db without it
   TELEGRAM_WEBHOOK_URL, TELEGRAM_WEBHOOK_SECRET   with telegram.mode: webhook
+  HELPER_API_KEY           the key to the helper's language model, see helper in config.yaml
   SENTRY_DSN               where errors are reported, without personal data; nowhere without it
   TELEGRAM_API_URL, LISTEN_ADDR, ENVIRONMENT      see config.yaml
 

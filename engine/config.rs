@@ -21,8 +21,8 @@ pub use env::Env;
 pub use findings::{Finding, Severity};
 pub use sections::{
     Admin, Bitrix24, Bitrix24Limits, Breaker, Cache, Conversations, Database, DeliveryLimits, Department,
-    Environment, Http, Log, LogFormat, LogLevel, Mode, Retention, Retry, ScriptLimits, Scripts, Services,
-    Shutdown, Spam, Telegram, Watch, Yclients, YclientsLimits,
+    Environment, Helper, Http, Log, LogFormat, LogLevel, Mode, Retention, Retry, ScriptLimits, Scripts,
+    Services, Shutdown, Spam, Telegram, Watch, Yclients, YclientsLimits,
 };
 pub use setting::{Limit, Setting, Size};
 pub use yaml::Mistake;
@@ -64,6 +64,9 @@ pub struct Config {
     /// The barbershops' `YClients`.
     #[serde(deserialize_with = "yaml::section")]
     pub yclients: Yclients,
+    /// The helper's language model.
+    #[serde(deserialize_with = "yaml::section")]
+    pub helper: Helper,
     /// The bot's own HTTP door.
     #[serde(deserialize_with = "yaml::section")]
     pub http: Http,
@@ -134,7 +137,8 @@ impl Config {
             [&self.telegram.bot_token, &self.telegram.webhook_secret, &self.bitrix24.application_token];
         let yclients = [&self.yclients.partner_token, &self.yclients.user_token];
         let admin = [&self.admin.password, &self.admin.secret_key];
-        let words = portals.into_iter().chain(yclients).chain(admin).flatten().cloned();
+        let words =
+            portals.into_iter().chain(yclients).chain(admin).chain([&self.helper.api_key]).flatten().cloned();
         let urls = [&self.bitrix24.webhook_url, &self.database.url, &self.redis_url, &self.sentry_dsn];
         Mask::new(words.chain(urls.into_iter().flatten().flat_map(secrets_of)))
     }
@@ -171,6 +175,7 @@ impl Default for Config {
                 Department::new("design", "🎨 Дизайн"),
             ],
             yclients: Yclients::default(),
+            helper: Helper::default(),
             redis_url: None,
             sentry_dsn: None,
             admin: Admin::default(),

@@ -93,10 +93,12 @@ enum Kind {
 }
 
 impl Kind {
-    fn first(&self) -> First {
+    /// What to do about a moment of a job that never ran: a flow that was live before it comes, however lately it was
+    /// saved.
+    fn first(&self, due: Timestamp, live_since: Timestamp) -> First {
         match self {
-            Kind::Flow(_) => First::Skip,
-            Kind::Own(_) => First::Run,
+            Kind::Flow(_) if due < live_since => First::Skip,
+            Kind::Flow(_) | Kind::Own(_) => First::Run,
         }
     }
 }
@@ -186,13 +188,16 @@ impl Jobs {
         stop: &CancellationToken,
     ) -> Result<(), store::Error> {
         let runs = self.store().latest_runs().await?;
+        let live_since = self.lanes.host().scripts().live_since();
         for planned in plan {
             let Some(due) = planned.schedule.latest(now, self.zone) else { continue };
             // A look is cheaper than a try.
             if runs.iter().any(|run| run.job == planned.job && is_settled(run, due)) {
                 continue;
             }
-            if let Some(run) = self.store().claim_run(&planned.job, due, planned.kind.first()).await? {
+            if let Some(run) =
+                self.store().claim_run(&planned.job, due, planned.kind.first(due, live_since)).await?
+            {
                 let (this, kind, stop) = (Arc::clone(self), planned.kind.clone(), stop.clone());
                 self.tasks.spawn(async move { this.perform(run, kind, stop).await });
             }

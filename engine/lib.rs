@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod conversation;
 pub mod geography;
+pub mod helper;
 pub mod http;
 pub mod intake;
 pub mod jobs;

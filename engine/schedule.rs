@@ -12,13 +12,13 @@ use crate::clock::Timestamp;
 
 /// Five fields of cron: minute, hour, day of the month, month, day of the week. `0 10 * * MON` is Monday at ten.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Schedule(Cron);
+pub struct Schedule(Box<Cron>);
 
 impl Schedule {
     /// Reads the five fields. Errors: there are more or fewer of them, or one of them is none.
     pub fn parse(fields: &str) -> Result<Schedule, CronError> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        parser.parse(fields).map(Schedule)
+        parser.parse(fields).map(|cron| Schedule(Box::new(cron)))
     }
 
     /// The latest moment that is not after `now`; `None` when there was none.

@@ -10,6 +10,7 @@ mod connect;
 mod database;
 mod error;
 mod group;
+mod helper;
 mod json;
 mod presence;
 mod settings;
@@ -611,6 +612,11 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Counts a question of somebody to the helper's model; false when they have asked as many as they may that day.
+    pub async fn count_question(&self, user: UserId, day: String, most: i64) -> Result<bool, Error> {
+        self.job(move |tx| Box::pin(async move { helper::count(tx, user, &day, most).await })).await
     }
 
     /// Deletes what is older than it need be, in small transactions.

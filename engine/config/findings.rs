@@ -254,6 +254,23 @@ fn services(config: &Config, found: &mut Findings) {
         "YCLIENTS_CHAIN_ID",
         "is not set, so the network's barbershops are not known; it is the number in the network's address",
     );
+    let helper = &config.helper;
+    found.error(
+        helper.endpoint.as_ref().is_some_and(|address| !matches!(address.scheme(), "http" | "https")),
+        "helper.endpoint",
+        "is neither `https://…` nor `http://…`; write the server's address up to `/v1`",
+    );
+    found.error(
+        helper.timeout.is_zero() || helper.timeout > Duration::from_secs(30),
+        "helper.timeout",
+        "must be above zero and at most 30s: a person waits for two tries of it",
+    );
+    found.warning(
+        missing(&helper.api_key)
+            && helper.endpoint.as_ref().is_some_and(|address| address.scheme() == "https"),
+        "HELPER_API_KEY",
+        "is not set, so the helper's model is asked without a key; take one from the model's provider",
+    );
     let scheme = config
         .redis_url
         .as_ref()

@@ -643,6 +643,40 @@ impl Default for Yclients {
     }
 }
 
+/// The helper's language model; without an endpoint there is none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Helper {
+    /// An OpenAI-compatible server, up to `chat/completions`.
+    pub endpoint: Option<Url>,
+    /// Which of its models.
+    pub model: String,
+    /// Deadline of one request, repetitions not counted.
+    #[serde(with = "setting")]
+    pub timeout: Duration,
+    /// Questions one person may ask a day.
+    pub questions_per_day: Limit<NonZeroU32>,
+    /// The longest answer, in the model's tokens.
+    #[serde(with = "setting")]
+    pub answer_tokens: NonZeroU32,
+    /// `HELPER_API_KEY`; a server on one's own desk may need none.
+    #[serde(skip)]
+    pub api_key: Option<SecretString>,
+}
+
+impl Default for Helper {
+    fn default() -> Helper {
+        Helper {
+            endpoint: None,
+            model: "gpt-4o-mini".to_owned(),
+            timeout: Duration::from_secs(20),
+            questions_per_day: Limit::of(nonzero!(20_u32)),
+            answer_tokens: nonzero!(400_u32),
+            api_key: None,
+        }
+    }
+}
+
 /// Who opens the panel first; all of it comes from the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Admin {

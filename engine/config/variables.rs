@@ -12,7 +12,7 @@ use super::setting::Setting;
 use super::{Config, Error};
 
 /// Keys people expect in `config.yaml` and the variables that hold them instead.
-const ELSEWHERE: [(&str, &str); 23] = [
+const ELSEWHERE: [(&str, &str); 25] = [
     ("telegram.token", "TELEGRAM_BOT_TOKEN"),
     ("telegram.bot_token", "TELEGRAM_BOT_TOKEN"),
     ("telegram.api_url", "TELEGRAM_API_URL"),
@@ -31,6 +31,8 @@ const ELSEWHERE: [(&str, &str); 23] = [
     ("yclients.user_token", "YCLIENTS_USER_TOKEN"),
     ("yclients.chain_id", "YCLIENTS_CHAIN_ID"),
     ("yclients.api_url", "YCLIENTS_API_URL"),
+    ("helper.key", "HELPER_API_KEY"),
+    ("helper.api_key", "HELPER_API_KEY"),
     ("redis", "REDIS_URL"),
     ("sentry", "SENTRY_DSN"),
     ("admin", "ADMIN_USERNAME, ADMIN_PASSWORD and ADMIN_SECRET_KEY"),
@@ -39,7 +41,7 @@ const ELSEWHERE: [(&str, &str); 23] = [
 ];
 
 /// Variables whose names may also be typed as keys, in any case.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "TELEGRAM_BOT_TOKEN",
     "TELEGRAM_API_URL",
     "TELEGRAM_WEBHOOK_URL",
@@ -52,6 +54,7 @@ const NAMES: [&str; 20] = [
     "YCLIENTS_PARTNER_TOKEN",
     "YCLIENTS_USER_TOKEN",
     "YCLIENTS_CHAIN_ID",
+    "HELPER_API_KEY",
     "SENTRY_DSN",
     "ENVIRONMENT",
     "ADMIN_USERNAME",
@@ -98,6 +101,7 @@ pub(super) fn lay_over(config: &mut Config, env: &Env) -> Result<(), Error> {
     if let Some(api_url) = url(env, "YCLIENTS_API_URL")? {
         yclients.api_url = api_url;
     }
+    config.helper.api_key = secret(env, "HELPER_API_KEY");
     config.admin.username = env.get("ADMIN_USERNAME").map(str::to_owned);
     config.admin.password = secret(env, "ADMIN_PASSWORD");
     config.admin.secret_key = secret(env, "ADMIN_SECRET_KEY");

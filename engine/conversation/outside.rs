@@ -149,12 +149,7 @@ impl Turn<'_> {
 
     /// Whether the flow still waits for a service that is away.
     fn has_patience(&self, talk: &Talk, call: &Call<'_>) -> bool {
-        self.patience_ends(talk, call).is_some_and(|end| self.host.clock.now() < end)
-    }
-
-    fn patience_ends(&self, talk: &Talk, call: &Call<'_>) -> Option<Timestamp> {
-        let patience = parse_span(call.args.option("patience")?.as_str()?)?;
-        Some(talk.detail.writing.as_ref()?.since + patience)
+        call.patience_ends(talk).is_some_and(|end| self.host.clock.now() < end)
     }
 
     /// Writes down what came of the write, at once: from now on it is not in doubt.
@@ -252,7 +247,7 @@ impl Turn<'_> {
             Ok(written) => return self.record(talk, call, Ok(written)).await,
             Err(error) => error,
         };
-        if error.is_passing() && call.args.option("patience").is_some() {
+        if error.is_passing() && call.patience_ends(talk).is_some() {
             return self.settle(talk, call, Err(error)).await;
         }
         match error.kind() {
@@ -303,7 +298,7 @@ impl Turn<'_> {
         let Some(writing) = &mut talk.detail.writing else { return Stand::Parked };
         writing.is_put_off = true;
         let pause = self.pause(writing).max(error.retry_after().unwrap_or_default());
-        let next = self.patience_ends(talk, call).map_or(now + pause, |end| (now + pause).min(end));
+        let next = call.patience_ends(talk).map_or(now + pause, |end| (now + pause).min(end));
         let report = format!("{} waits for {}: {error}", call.name(), call.outside.service);
         tracing::warn!(conversation.id = talk.id.0, write.key = %self.key(talk), "{report}");
         metrics::counter!("writes_put_off_total", "function" => call.name().to_owned()).increment(1);
@@ -437,6 +432,12 @@ impl Call<'_> {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Until when the flow waits for a service that is away, if it does.
+    fn patience_ends(&self, talk: &Talk) -> Option<Timestamp> {
+        let patience = parse_span(self.args.option("patience")?.as_str()?)?;
+        Some(talk.detail.writing.as_ref()?.since + patience)
     }
 
     /// What the script gets when a person says that it is done.

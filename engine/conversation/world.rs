@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::config::Department;
 use crate::http::{self, Kind};
 use crate::script::host::CallError;
-use crate::{bitrix24, telegram, yclients};
+use crate::{bitrix24, helper, telegram, yclients};
 
 /// The services outside. What is not configured is `None`, and scripts are told so.
 #[derive(Clone, Default)]
@@ -18,6 +18,8 @@ pub struct World {
     pub bitrix24: Option<bitrix24::Client>,
     /// The barbershops' numbers.
     pub yclients: Option<yclients::Client>,
+    /// The model that the helper asks.
+    pub helper: Option<helper::Client>,
     /// Where files come from.
     pub telegram: Option<telegram::Client>,
     /// The departments of the head office, in the order of the settings.
@@ -49,6 +51,7 @@ impl std::fmt::Debug for World {
         f.debug_struct("World")
             .field("bitrix24", &self.bitrix24.is_some())
             .field("yclients", &self.yclients.is_some())
+            .field("helper", &self.helper.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -113,6 +116,23 @@ impl From<telegram::Error> for CallError {
             telegram::Verdict::InDoubt | telegram::Verdict::Again => Kind::Unavailable,
         };
         CallError::Failed { kind, service: "telegram", message, retry_after: None }
+    }
+}
+
+impl From<helper::Error> for CallError {
+    fn from(error: helper::Error) -> CallError {
+        let kind = match &error {
+            helper::Error::NotSent(_)
+            | helper::Error::Unreachable(_)
+            | helper::Error::Lost(_)
+            | helper::Error::Unavailable(_)
+            | helper::Error::Malformed(_) => Kind::Unavailable,
+            helper::Error::TooMany { .. } => Kind::Limit,
+            helper::Error::Denied { .. } => Kind::Denied,
+            helper::Error::Refused { .. } => Kind::Rejected,
+        };
+        let (message, retry_after) = (error.to_string(), error.retry_after());
+        CallError::Failed { kind, service: "helper", message, retry_after }
     }
 }
 

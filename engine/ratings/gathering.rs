@@ -46,6 +46,8 @@ pub struct Gathering {
 enum Trouble {
     #[error("{month}: {left} salons did not tell; {why}")]
     Left { month: Month, left: usize, why: Error },
+    #[error("{month}: nobody tells; {why}")]
+    Silence { month: Month, why: Error },
     #[error("the formula of the rating fails: {0}")]
     Formula(String),
     #[error("the list of salons did not come: {0}")]
@@ -86,13 +88,16 @@ impl Gathering {
         for wanted in &wanted {
             match self.month(*wanted, &salons, told, &mut count).await {
                 Ok(()) => {}
-                // The others would hear the same.
-                Err(error @ (Trouble::Store(_) | Trouble::Formula(_) | Trouble::Roll(_))) => {
-                    return Err(error);
-                }
                 Err(error @ Trouble::Left { .. }) => {
                     trouble.get_or_insert(error);
                 }
+                // The other months would hear the same.
+                Err(
+                    error @ (Trouble::Silence { .. }
+                    | Trouble::Store(_)
+                    | Trouble::Formula(_)
+                    | Trouble::Roll(_)),
+                ) => return Err(error),
             }
         }
         let today = self.today(self.host.clock().now());
@@ -158,15 +163,15 @@ impl Gathering {
         let Wanted { month, upto, since, is_over } = wanted;
         let known: BTreeMap<i64, Row> =
             self.store().rating(month).await?.into_iter().map(|(row, _)| (row.salon, row)).collect();
-        let is_good = |row: &&Row| !row.is_stale && row.upto == upto && row.loaded_at >= since;
+        let is_good = |row: &Row| !row.is_stale && row.upto == upto && row.loaded_at >= since;
         let asked: Vec<CompanyId> = salons
             .iter()
-            .filter(|salon| known.get(&salon.id).filter(is_good).is_none())
+            .filter(|salon| known.get(&salon.id).is_none_or(|row| !is_good(row)))
             .map(|salon| CompanyId(salon.id))
             .collect();
         count.done += salons.len() - asked.len();
         let period = Period::new(month.first(), upto).expect("a month has begun before its last day");
-        let (mut left, mut failed) = (None, 0);
+        let (mut left, mut failed, mut is_silent) = (None, 0, false);
         for step in asked.chunks(self.at_once.get() as usize * WAVES) {
             let clock = self.host.clock();
             let lines = gather(&self.client, clock, step, period, &BTreeMap::new(), self.at_once).await;
@@ -176,7 +181,7 @@ impl Gathering {
                 let before = left.map_or(0, |(before, _)| before);
                 left = Some((before + passing().count(), why));
             }
-            let is_hopeless = stale.len() == step.len() && left.is_some();
+            is_silent = stale.len() == step.len() && left.is_some();
             failed += stale.len();
             let stale = stale.iter().map(|line| line.salon.0).collect();
             let loaded = lines.iter().filter_map(|line| loaded(line, upto)).collect();
@@ -184,7 +189,7 @@ impl Gathering {
             count.done += step.len();
             count.tell(told, month).await;
             // When nobody answers, nobody else is asked.
-            if is_hopeless {
+            if is_silent {
                 break;
             }
         }
@@ -199,6 +204,7 @@ impl Gathering {
         };
         self.place(gathered).await?;
         match left {
+            Some((_, why)) if is_silent => Err(Trouble::Silence { month, why }),
             Some((left, why)) => Err(Trouble::Left { month, left, why }),
             None => Ok(()),
         }

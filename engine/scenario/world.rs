@@ -207,6 +207,7 @@ impl World {
             self.queue.extend(fired);
             self.come(&plan).await?;
             self.settle().await?;
+            self.only_expected_calls()?;
         }
         Err(format!(
             "за это время наступает больше {MOST_MOMENTS} моментов: похоже, напоминание заводит само себя"
@@ -248,9 +249,7 @@ impl World {
         self.line(chat, self.people[who].person.name.clone(), deed.words());
         let before = self.waiting(who).await?;
         let pressed = self.perform(who, &deed).await?;
-        if let Some(call) = self.calls.unexpected() {
-            return Err(format!("бот обратился наружу, а сценарий этого не ждёт: {call}"));
-        }
+        self.only_expected_calls()?;
         match self.hardship {
             Some(Hardship::OldButtons) => match pressed {
                 Some(Pressed::Data { data, message }) if data.starts_with('?') => {
@@ -263,6 +262,13 @@ impl World {
             },
             Some(Hardship::Back) => self.back_and_again(who, deed, before).await,
             Some(Hardship::Crashes | Hardship::Repeats | Hardship::Doubts) | None => Ok(()),
+        }
+    }
+
+    fn only_expected_calls(&self) -> Result<(), Trouble> {
+        match self.calls.unexpected() {
+            Some(call) => Err(format!("бот обратился наружу, а сценарий этого не ждёт: {call}")),
+            None => Ok(()),
         }
     }
 

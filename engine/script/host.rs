@@ -6,6 +6,7 @@ mod chat;
 mod content;
 mod data;
 mod doubts;
+mod helper;
 mod network;
 mod outside;
 mod portal;
@@ -380,6 +381,7 @@ fn declared() -> Vec<HostFn> {
         ratings::functions(),
         doubts::functions(),
         rules::functions(),
+        helper::functions(),
         words::functions(),
     ];
     modules.into_iter().flatten().collect()

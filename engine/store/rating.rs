@@ -137,6 +137,9 @@ struct Stored {
     loaded_at: i64,
 }
 
+/// An average as it is read: the month, how many, what was earned, a receipt, new people, those who came again.
+type StoredAverage = (String, i64, i64, Option<i64>, i64, Option<i64>);
+
 impl Stored {
     fn row(self) -> Result<Row, Error> {
         let upto = self.upto.parse().map_err(|_| unknown("rating.upto", &self.upto))?;
@@ -327,9 +330,8 @@ pub(super) async fn averages(pool: &Pool, scope: &Scope) -> Result<Vec<Average>,
         Scope::Size { is_million } => (i64::from(*is_million), ""),
         Scope::City(city) => (-1, city.as_str()),
     };
-    type Stored = (String, i64, i64, Option<i64>, i64, Option<i64>);
-    let all: Vec<Stored> = pool.rows("read averages", SQL, &[million.into(), city.into()]).await?;
-    let average = |(name, salons, revenue, check, new, returning): Stored| {
+    let all: Vec<StoredAverage> = pool.rows("read averages", SQL, &[million.into(), city.into()]).await?;
+    let average = |(name, salons, revenue, check, new, returning): StoredAverage| {
         Ok(Average {
             month: month(&name)?,
             salons: salons.unsigned_abs(),

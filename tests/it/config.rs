@@ -127,7 +127,7 @@ fn what_is_no_yaml_is_refused_with_its_place() {
     assert_snapshot!(refusal("spam: { burst: 1\n"), @"config.yaml:1:7: `spam`: unclosed bracket '{'");
     assert_snapshot!(refusal("spam:\n  burst: 1\n  burst: 2\n"), @"config.yaml:3:3: `spam`: duplicate mapping key `burst` is not allowed here");
     assert_snapshot!(refusal("spam:\n\tburst: 1\n"), @"config.yaml:2:2: tabs disallowed within this context (block indentation)");
-    assert_snapshot!(refusal("a: 1\n---\nb: 2\n"), @"config.yaml:1:1: unknown key `a`; the keys here are `telegram`, `spam`, `database`, `cache`, `scripts`, `conversations`, `services`, `bitrix24`, `retention`, `yclients`, `http`, `log`, `shutdown`, `time_zone`, `departments`");
+    assert_snapshot!(refusal("a: 1\n---\nb: 2\n"), @"config.yaml:1:1: unknown key `a`; the keys here are `telegram`, `spam`, `database`, `cache`, `scripts`, `conversations`, `services`, `bitrix24`, `retention`, `yclients`, `helper`, `http`, `log`, `shutdown`, `time_zone`, `departments`");
 }
 
 #[test]

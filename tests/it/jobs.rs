@@ -105,6 +105,21 @@ async fn a_flow_comes_at_its_moment_to_partners_and_to_the_office_and_once() {
 }
 
 #[tokio::test]
+async fn a_flow_saved_just_before_its_moment_comes() {
+    let mut desk = Desk::lay_with(&[("flows/talk.rhai", &talk("chat.say(\"здесь\");"))]).await;
+    let clock = ManualClock::new(BEFORE);
+    desk.clock = clock.clone();
+    desk.run().await;
+    desk.talks(ANNA).writes("/go");
+    desk.talks(ANNA).hears("здесь").await;
+    desk.kept().introduce(&crate::store::verified(ANNA), "Ольга").await.expect("the store is well");
+    std::fs::write(desk.flow("weekly"), WEEKLY).expect("the folder is ours");
+    desk.office(OLGA).hears("Сценарии обновлены").await;
+    clock.turn(Duration::from_mins(3));
+    desk.talks(ANNA).hears("Отчёт: Партнёр 501, 23.11 10:00.").await;
+}
+
+#[tokio::test]
 async fn what_was_missed_while_nobody_ran_is_made_up_for_once() {
     let (mut desk, clock) = desk().await;
     looked(&desk).await;

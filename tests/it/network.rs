@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use borodach::clock::ManualClock;
+use borodach::clock::{Clock as _, ManualClock};
 use borodach::config::Limit;
 use borodach::ratings::Month;
 use borodach::sandbox::network::Network;
@@ -16,6 +16,7 @@ use chrono::NaiveDate;
 
 use crate::desk::{ANNA, Desk};
 use crate::jobs::at;
+use crate::portal::introduce_with;
 
 const SALONS: usize = 12;
 
@@ -108,13 +109,13 @@ impl Town {
             assert_eq!((row.numbers.revenue, row.upto), (totals.sum.income(), upto), "{month} {}", row.salon);
             assert!(!row.is_stale, "{month} of {}", row.salon);
         }
-        let placed: Vec<&Row> = rows.iter().filter(|row| row.place.is_some()).collect();
-        let places: Vec<u32> = placed.iter().filter_map(|row| row.place).collect();
+        let rated: Vec<&Row> = rows.iter().filter(|row| row.place.is_some()).collect();
+        let places: Vec<u32> = rated.iter().filter_map(|row| row.place).collect();
         assert!(
-            places.iter().copied().eq(1..=u32::try_from(placed.len()).expect("few")),
+            places.iter().copied().eq(1..=u32::try_from(rated.len()).expect("few")),
             "{month}: {places:?}"
         );
-        assert!(placed.is_sorted_by(|one, next| one.numbers.revenue >= next.numbers.revenue), "{month}");
+        assert!(rated.is_sorted_by(|one, next| one.numbers.revenue >= next.numbers.revenue), "{month}");
     }
 
     async fn closed(&self) -> BTreeSet<Month> {
@@ -163,11 +164,16 @@ async fn the_turn_of_a_month_is_closed_once_and_complete_through_downtime_and_an
     let calls = town.salons.calls(Endpoint::Overall);
     town.clock.turn(Duration::from_mins(10));
     town.salons.wait_for(|salons| salons.calls(Endpoint::Overall) >= calls + SALONS as u64).await;
-    town.comes_to("held_up", NIGHT).await;
-    town.salons.faults().clear();
+    // The attempt that has just failed may not have been written down yet, so time passes little by little.
     let calls = town.salons.calls(Endpoint::Overall);
-    town.clock.turn(Duration::from_mins(10));
-    town.comes_to("done", NIGHT).await;
+    town.salons.faults().clear();
+    let done = async || {
+        town.clock.turn(Duration::from_secs(10));
+        let last = town.job().await["last"].clone();
+        last["result"] == "done" && last["planned_at"] == at(NIGHT).0
+    };
+    town.desk.until("the service is back, and the month is closed", done).await;
+    assert!(town.clock.now() < at("2026-11-01 02:30"), "{}", town.clock.now());
     assert_eq!(
         town.salons.calls(Endpoint::Overall) - calls,
         SALONS as u64,
@@ -178,7 +184,7 @@ async fn the_turn_of_a_month_is_closed_once_and_complete_through_downtime_and_an
     let closed = town.rows(october).await;
     // Nothing is done twice, whatever comes.
     let calls = town.salons.calls(Endpoint::Overall);
-    town.clock.set(at("2026-11-01 02:00"));
+    town.clock.set(at("2026-11-01 03:00"));
     town.desk.stop().await;
     town.desk.run().await;
     town.comes_to("done", NIGHT).await;
@@ -291,4 +297,49 @@ async fn a_partner_sees_their_own_numbers_and_nobody_elses_name() {
     anna.writes("/go");
     anna.hears("чужое: denied, месяцев 13").await;
     anna.hears("Названо 1 из ").await;
+}
+
+#[tokio::test]
+async fn through_an_hour_without_the_service_partners_see_the_last_numbers_with_their_time() {
+    let mut town = Town::lay().await;
+    town.desk.config.services.breaker = borodach::config::Breaker::default();
+    town.desk.run().await;
+    town.comes_to("done", "2026-10-31 01:00").await;
+    let own = Salon { id: town.salons.network().salons()[0].id, title: "Свой".to_owned(), city: None };
+    introduce_with(&town.desk, ANNA, "Анна Петрова", vec![own]).await;
+    let anna = town.desk.talks(ANNA);
+    let asks = async |times: usize| {
+        anna.writes("/stats");
+        anna.heard("За какие дни", times).await;
+        anna.presses("Вчера");
+        anna.heard("Выручка:", times).await;
+        anna.last().text().to_owned()
+    };
+    let breaker = async || town.desk.health().await["parts"]["yclients"]["breaker"].clone();
+    let known = asks(1).await;
+    let money = known.lines().find(|line| line.starts_with("Выручка")).expect("it is told");
+    assert!(!known.contains("не отвечает"), "{known}");
+
+    town.salons.faults().add(Rule { endpoint: None, kind: Fault::ServerError, often: Often::Always });
+    let before = town.salons.calls(Endpoint::Overall);
+    let mut was_open = false;
+    for minute in 1..=60 {
+        town.clock.turn(Duration::from_mins(1));
+        let told = asks(1 + minute).await;
+        assert!(told.contains(money), "minute {minute}: {told}");
+        // What is younger than five minutes is not asked for anew.
+        let says_when = told.contains("YClients не отвечает, это цифры на 31.10.2026 12:00");
+        assert_eq!(says_when, minute >= 5, "minute {minute}: {told}");
+        was_open |= breaker().await == "open";
+    }
+    let calls = town.salons.calls(Endpoint::Overall) - before;
+    eprintln!("60 questions in an hour without the service: {calls} calls");
+    assert!(was_open, "the service is left alone for a while");
+    assert!((1..=60).contains(&calls), "{calls} calls for 60 questions");
+
+    town.salons.faults().clear();
+    town.clock.turn(Duration::from_mins(1));
+    let told = asks(62).await;
+    assert!(!told.contains("не отвечает"), "{told}");
+    assert_eq!(breaker().await, "closed");
 }

@@ -100,7 +100,7 @@ async fn each_try_comes_later_than_the_one_before_and_none_makes_a_second_task()
     desk.settled().await;
     for minutes in [1, 2, 4, 8, 16] {
         let tried = portal.calls(Method::TaskAdd);
-        clock.turn(Duration::from_mins(minutes) - Duration::from_secs(10));
+        clock.turn(Duration::from_secs(minutes * 60 - 10));
         desk.settled().await;
         assert_eq!(portal.calls(Method::TaskAdd), tried, "before {minutes} min");
         clock.turn(Duration::from_secs(20));

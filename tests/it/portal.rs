@@ -71,6 +71,14 @@ pub async fn open_portal(desk: &mut Desk) -> Bitrix24 {
 
 /// Makes somebody a partner with one barbershop, of whom the office has heard already.
 pub async fn introduce(desk: &Desk, person: i64, name: &str) {
+    let salon = Salon {
+        id: 41, title: "Казань, ТЦ Кольцо".to_owned(), city: Some("Казань".to_owned())
+    };
+    introduce_with(desk, person, name, vec![salon]).await;
+}
+
+/// The same with these barbershops.
+pub async fn introduce_with(desk: &Desk, person: i64, name: &str, salons: Vec<Salon>) {
     let partner = Partner {
         user: UserId(person),
         chat: ChatId(person),
@@ -86,11 +94,7 @@ pub async fn introduce(desk: &Desk, person: i64, name: &str) {
         reason: None,
         created_at: Timestamp(0),
         verified_at: Some(Timestamp(0)),
-        salons: vec![Salon {
-            id: 41,
-            title: "Казань, ТЦ Кольцо".to_owned(),
-            city: Some("Казань".to_owned()),
-        }],
+        salons,
     };
     desk.kept().introduce(&partner, "Ольга Смирнова").await.expect("the database takes them");
 }

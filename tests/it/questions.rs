@@ -338,6 +338,9 @@ async fn an_answer_in_time_stops_the_clock_of_its_question() {
     assert_eq!(anna.count("Напоминаю"), 0, "{}", anna.transcript());
 }
 
+/// The tests begin after one o'clock at night in Moscow, so a day later nobody may be reminded yet.
+const UNTIL_MORNING: Duration = Duration::from_hours(24 + 8);
+
 #[tokio::test]
 async fn a_reminder_puts_the_question_again_also_after_a_restart_and_its_buttons_work() {
     let (mut desk, clock) = with_clock(
@@ -346,7 +349,7 @@ async fn a_reminder_puts_the_question_again_also_after_a_restart_and_its_buttons
     .await;
     desk.talks(ANNA).writes("/go");
     desk.talks(ANNA).hears("Вопрос 0?").await;
-    clock.turn(Duration::from_hours(24));
+    clock.turn(UNTIL_MORNING);
     desk.talks(ANNA).hears("Напоминаю, остался вопрос:\n\nВопрос 0?").await;
     desk.talks(ANNA).presses("✅ Да");
     desk.talks(ANNA).hears("Вопрос 1?").await;
@@ -365,7 +368,7 @@ async fn a_registration_left_for_a_day_is_reminded_of_and_goes_on_where_it_stood
     let anna = desk.talks(ANNA);
     anna.writes("/register");
     walks(anna, 0, 2).await;
-    clock.turn(Duration::from_hours(24));
+    clock.turn(UNTIL_MORNING);
     anna.hears("Напоминаю, остался вопрос:\n\nКакой у вас барбершоп?").await;
     walks(anna, 2, ROAD.len()).await;
 }

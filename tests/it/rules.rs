@@ -1,5 +1,7 @@
 //! Rules as data: what they decide, how they explain it, and what changed ones would have decided.
 
+#![expect(clippy::needless_pass_by_value, reason = "a table of cases is read more easily so")]
+
 use std::process::Command;
 
 use borodach::rules::decide;
@@ -86,8 +88,6 @@ fn a_deadline_is_the_evening_of_a_working_day() {
 
 #[test]
 fn the_task_goes_to_whoever_is_on_shift_and_else_to_the_next_who_comes() {
-    let people = json!([{ "id": 12, "days": "12345", "from": 9, "to": 18, "away": ["2026-11-26"] },
-                        { "id": 15, "days": "1234", "from": 20, "to": 2 }]);
     #[track_caller]
     fn check(people: &Value, hours: i64, person: i64, why: &str) {
         let decided = settled(json!({ "responsible": people }), hours).expect("the rule is sound");
@@ -96,6 +96,8 @@ fn the_task_goes_to_whoever_is_on_shift_and_else_to_the_next_who_comes() {
             (&json!(person), why)
         );
     }
+    let people = json!([{ "id": 12, "days": "12345", "from": 9, "to": 18, "away": ["2026-11-26"] },
+                        { "id": 15, "days": "1234", "from": 20, "to": 2 }]);
     check(&people, 0, 12, "на смене 12");
     check(&people, 9, 15, "на смене никого, следующим выйдет 15");
     check(&people, 11, 15, "на смене 15");

@@ -101,7 +101,6 @@ pub(super) fn functions() -> Vec<HostFn> {
                 look: |host, caller, args, intent| find_task(host, caller, args, intent).boxed(),
                 write: |host, caller, args, intent| add_task(host, caller, args, intent).boxed(),
             },
-            ..HostFn::PLAIN
         },
         HostFn {
             module: "bitrix24",
@@ -161,12 +160,11 @@ pub(super) fn functions() -> Vec<HostFn> {
             }),
             action: Action::Read(|host, _, args| {
                 async move {
-                    let group = match args.any(0).as_i64() {
-                        Some(group) => group,
-                        None => {
-                            let department = host.world().department(&name_of(args.any(0)))?;
-                            department.group.ok_or_else(|| no_project(&department.name))?
-                        }
+                    let group = if let Some(group) = args.any(0).as_i64() {
+                        group
+                    } else {
+                        let department = host.world().department(&name_of(args.any(0)))?;
+                        department.group.ok_or_else(|| no_project(&department.name))?
                     };
                     let kept = stages(host, GroupId(group)).await?;
                     let items: Vec<Value> = kept.value.iter().map(stage_card).collect();
@@ -262,7 +260,6 @@ pub(super) fn functions() -> Vec<HostFn> {
                     .boxed()
                 },
             },
-            ..HostFn::PLAIN
         },
         HostFn {
             module: "bitrix24",
@@ -293,7 +290,6 @@ pub(super) fn functions() -> Vec<HostFn> {
             action: Action::KeyedWrite(|host, caller, args, intent| {
                 attach(host, caller, args, intent).boxed()
             }),
-            ..HostFn::PLAIN
         },
         HostFn {
             module: "bitrix24",

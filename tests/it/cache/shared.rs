@@ -1,5 +1,7 @@
 //! What instances share through Redis, and what they lose when it goes: time, and nothing else.
 
+mod processes;
+
 use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};
 
@@ -22,9 +24,7 @@ struct Server {
 
 impl Server {
     fn start(password: &'static str) -> Server {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-        let port = listener.local_addr().expect("it listens").port();
-        drop(listener);
+        let port = free_port();
         let folder = tempfile::tempdir().expect("a place for files");
         let mut server = Server { process: None, port, password, folder };
         server.run();
@@ -67,6 +67,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A port that nobody listens at, for a process that is told where to.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener.local_addr().expect("it listens").port()
 }
 
 /// An instance's connection, when it is up.

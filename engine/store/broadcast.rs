@@ -229,8 +229,8 @@ pub(super) async fn reach(pool: &Pool, audience: &Audience) -> Result<(i64, i64)
                 select partner_salon.user_id
                 from partner_salon
                 join salon on salon.id = partner_salon.salon_id
-                where salon.city in (select cast(value ->> 'city' as text) from json_each($2)))
-           or $1 = 'people' and user_id in (select cast(value ->> 'user' as bigint) from json_each($2)))";
+                where salon.city in (select cast(value ->> 'city' as text) from jsonb_each($2)))
+           or $1 = 'people' and user_id in (select cast(value ->> 'user' as bigint) from jsonb_each($2)))";
     let (kind, rows) = audience.rows();
     let counts: Vec<(i64, i64)> =
         pool.rows("count an audience", COUNT, &[kind.into(), (&rows).into()]).await?;
@@ -265,8 +265,8 @@ pub(super) async fn begin(tx: &mut Tx, new: &New, now: Timestamp) -> Result<Effe
                 select partner_salon.user_id
                 from partner_salon
                 join salon on salon.id = partner_salon.salon_id
-                where salon.city in (select cast(value ->> 'city' as text) from json_each($2)))
-           or $1 = 'people' and user_id in (select cast(value ->> 'user' as bigint) from json_each($2)))";
+                where salon.city in (select cast(value ->> 'city' as text) from jsonb_each($2)))
+           or $1 = 'people' and user_id in (select cast(value ->> 'user' as bigint) from jsonb_each($2)))";
     let args = [
         new.call.as_str().into(),
         new.audience_words.as_str().into(),

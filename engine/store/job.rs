@@ -314,7 +314,7 @@ pub(super) async fn feed(
         where job = $1 and schedule = $2 and planned_at = $3 and owner = $4 and ended_at is null";
     const NEXT: &str = "\
         select user_id, chat_id from partner
-        where user_id > $1 and reachable = 1 and status in (select value ->> 0 from json_each($2))
+        where user_id > $1 and reachable = 1 and status in (select value ->> 0 from jsonb_each($2))
         order by user_id
         limit $3";
     const MOVE_ON: &str = "\

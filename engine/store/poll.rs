@@ -146,7 +146,7 @@ pub(super) async fn vote(tx: &mut Tx, user: UserId, telegram: &str, options: &[u
     const COUNT: &str = "\
         insert into poll_vote (poll_id, user_id, number)
         select $2, $3, number from poll_option
-        where poll_id = $2 and number in (select cast(value ->> 'number' as bigint) from json_each($1))";
+        where poll_id = $2 and number in (select cast(value ->> 'number' as bigint) from jsonb_each($1))";
     let found = asked(tx, user, telegram).await?;
     if let Some(PollId(poll)) = found {
         tx.run("forget a vote", FORGET, &[poll.into(), user.0.into()]).await?;

@@ -185,7 +185,7 @@ pub(super) async fn write(tx: &mut Tx, month: Month, loaded: &[Loaded], failed: 
                cast(value ->> 'visits' as bigint), cast(value ->> 'new_clients' as bigint),
                cast(value ->> 'returning_clients' as bigint), cast(value ->> 'base' as bigint),
                cast(value ->> 'return_share' as bigint), 0, cast(value ->> 'loaded_at' as bigint)
-        from json_each($1)
+        from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (month, salon_id) do update
         set upto = excluded.upto, revenue = excluded.revenue, services = excluded.services,
@@ -195,7 +195,7 @@ pub(super) async fn write(tx: &mut Tx, month: Month, loaded: &[Loaded], failed: 
             return_share = excluded.return_share, is_stale = 0, loaded_at = excluded.loaded_at";
     const MARK: &str = "\
         update rating set is_stale = 1
-        where month = $2 and salon_id in (select cast(value as bigint) from json_each($1))";
+        where month = $2 and salon_id in (select cast(value as bigint) from jsonb_each($1))";
     let month = month.to_string();
     let rows = Rows::of(loaded.iter().map(|loaded| {
         let mut row = serde_json::to_value(&loaded.numbers).expect("numbers are plain");
@@ -219,7 +219,7 @@ pub(super) async fn place(tx: &mut Tx, month: Month, order: &[i64]) -> Result<()
     const CLEAR: &str = "update rating set place = null where month = $1 and place is not null";
     const PLACE: &str = "\
         update rating set place = cast(given.value ->> 1 as bigint)
-        from json_each($1) as given
+        from jsonb_each($1) as given
         where rating.month = $2 and rating.salon_id = cast(given.value ->> 0 as bigint)";
     let month = month.to_string();
     tx.run("clear places", CLEAR, &[month.as_str().into()]).await?;

@@ -72,7 +72,7 @@ pub(super) async fn all(pool: &Pool) -> Result<Vec<Kept>, Error> {
 pub(super) async fn sync(tx: &mut Tx, listed: &[Salon], now: Timestamp) -> Result<(), Error> {
     const CLOSE: &str = "\
         update salon set is_active = 0
-        where seen_at is not null and id not in (select cast(value as bigint) from json_each($1))";
+        where seen_at is not null and id not in (select cast(value as bigint) from jsonb_each($1))";
     write(tx, listed, now).await?;
     let ids = Rows::of(listed.iter().map(|salon| salon.id));
     tx.run("close barbershops", CLOSE, &[(&ids).into()]).await.map(drop)
@@ -85,7 +85,7 @@ pub(super) async fn write(tx: &mut Tx, listed: &[Salon], now: Timestamp) -> Resu
         select cast(value ->> 'id' as bigint), value ->> 'title', value ->> 'folded', value ->> 'address',
                value ->> 'city', value ->> 'region', cast(value ->> 'million' as bigint),
                cast(value ->> 'active' as bigint), $2
-        from json_each($1)
+        from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (id) do update
         set title = excluded.title, title_folded = excluded.title_folded, address = excluded.address,

@@ -34,7 +34,7 @@ pub use client::Client;
 pub use code::Refusal;
 pub use comment::Comment;
 pub use disk::{Content, Storage};
-pub use error::{Error, Kind};
+pub use error::Error;
 pub use keyed::{Look, Means, WriteKey};
 pub use probe::{Capabilities, Proof};
 pub use stage::Stage;

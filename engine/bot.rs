@@ -20,15 +20,18 @@ use crate::config::{self, Config, Environment, Mode, Watch};
 use crate::conversation::{self, Host, World, notice};
 use crate::http::{self, Policy, Service, Throttle};
 use crate::intake::{self, ALLOWED, Intake};
+use crate::jobs::{Jobs, Own, Work};
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
+use crate::ratings::{Gathering, Roll};
 use crate::redis::{self, Redis};
+use crate::schedule::Schedule;
 use crate::scheduler;
 use crate::script::{self, Outcome, Refusal, Scripts, Trigger, watch};
 use crate::store::{self, Store, housekeeping::Retention, inbox};
 use crate::telegram::{Client, Request, html};
 use crate::web;
-use crate::{bitrix24, helper, portal, yclients};
+use crate::{bitrix24, broadcasts, helper, portal, yclients};
 
 /// A bot that is ready to run.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub struct Bot {
     outbox: Arc<Outbox>,
     intake: Arc<Intake>,
     scripts: Arc<Scripts>,
+    jobs: Arc<Jobs>,
     reports: mpsc::Receiver<inbox::New>,
     listener: TcpListener,
     started: Instant,
@@ -109,6 +113,7 @@ impl Bot {
         let settings = conversation::Settings {
             staff_chat: config.telegram.staff_chat,
             staff: config.telegram.staff.clone(),
+            zone: config.time_zone,
             turn_deadline: config.conversations.turn_deadline.get().unwrap_or(Duration::MAX),
             doubt_settles: config.conversations.doubt_settles,
             doubt_asks: config.conversations.doubt_asks.get().unwrap_or(Duration::MAX),
@@ -118,11 +123,12 @@ impl Bot {
         let cache = Cache::new(&config.cache, redis, Arc::clone(&clock));
         let host = Arc::new(Host::new(store, Arc::clone(&scripts), clock, cache, settings).with(world));
         let lanes = Lanes::new(host, Arc::clone(&outbox));
+        let jobs = Jobs::new(Arc::clone(&lanes), config.time_zone, own_jobs(&config, lanes.host()));
         let clip = config.conversations.answer_clip.get().map_or(usize::MAX, config::Size::bytes);
         let secret = config.telegram.webhook_secret.clone();
         let intake =
             Intake::new(Arc::clone(&lanes), Arc::clone(&outbox), client.clone(), &config.spam, clip, secret);
-        Ok(Bot { config, client, services, lanes, outbox, intake, scripts, reports, listener, started })
+        Ok(Bot { config, client, services, lanes, outbox, intake, scripts, jobs, reports, listener, started })
     }
 
     /// The door for updates.
@@ -151,6 +157,7 @@ impl Bot {
             Arc::clone(&self.lanes),
             Arc::clone(&self.outbox),
             Arc::clone(&self.scripts),
+            Arc::clone(&self.jobs),
             self.client.clone(),
             self.services.clone(),
             self.started,
@@ -162,7 +169,7 @@ impl Bot {
     pub async fn run(self, pages: axum::Router, stop: CancellationToken) -> Result<(), StartError> {
         let address = self.address();
         let health = self.health();
-        let Bot { config, client, lanes, outbox, intake, scripts, mut reports, listener, .. } = self;
+        let Bot { config, client, lanes, outbox, intake, scripts, jobs, mut reports, listener, .. } = self;
         let tasks = TaskTracker::new();
         let door = web::PortalDoor { lanes: Arc::clone(&lanes), settings: config.bitrix24.clone() };
         let router = web::router(health, Arc::clone(&intake), door).merge(pages);
@@ -177,6 +184,8 @@ impl Bot {
         lanes.recover().await?;
         tasks.spawn(Arc::clone(&lanes).follow());
         tasks.spawn(scheduler::keep_promises(Arc::clone(&lanes), stop.clone()));
+        tasks.spawn(broadcasts::deliver(Arc::clone(&lanes), Arc::clone(&outbox), stop.clone()));
+        tasks.spawn(jobs.run(stop.clone()));
         let retention = retention(&config);
         tasks.spawn(scheduler::tidy(
             Arc::clone(&lanes),
@@ -275,6 +284,25 @@ fn world(
     });
     let (telegram, departments) = (Some(telegram.clone()), config.departments.clone());
     Ok(World { bitrix24, yclients, helper, telegram, departments })
+}
+
+/// The jobs of the host itself: those of the network, when its service is set up.
+fn own_jobs(config: &Config, host: &Arc<Host>) -> Vec<Own> {
+    let Some(client) = &host.world().yclients else { return Vec::new() };
+    let job = |name, schedule: &str, work: Arc<dyn Work>| Own {
+        name,
+        schedule: Schedule::parse(schedule).expect("our own schedules are readable"),
+        work,
+    };
+    let at_once = config.yclients.salons_at_once;
+    vec![
+        job("host:salons", "30 */4 * * *", Arc::new(Roll::new(Arc::clone(host), client))),
+        job(
+            "host:ratings",
+            "0 1 * * *",
+            Arc::new(Gathering::new(Arc::clone(host), client, at_once, config.time_zone)),
+        ),
+    ]
 }
 
 /// Finds out what the portal can do, until it has answered: writes begun before go by the surer of two ways.

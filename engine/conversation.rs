@@ -16,6 +16,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono_tz::Tz;
 use futures::FutureExt as _;
 
 use crate::cache::Cache;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub staff_chat: Option<ChatId>,
     /// Who acts for the office outside of its chat.
     pub staff: Vec<UserId>,
+    /// The calendar by which it is night.
+    pub zone: Tz,
     /// A turn that takes longer is given up and its conversation parked. Calls to other services are not counted:
     /// each has its own time.
     pub turn_deadline: Duration,

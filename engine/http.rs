@@ -49,6 +49,44 @@ impl Verdict {
     }
 }
 
+/// What a failure is to a script: the words it may tell apart when it catches one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No answer, or none that can be used: later it may work.
+    Unavailable,
+    /// Understood and refused.
+    Rejected,
+    /// What was asked about is not there.
+    NotFound,
+    /// Somebody lacks a right: the caller here, or our token there.
+    Denied,
+    /// Too much at once: later it will work.
+    Limit,
+    /// What was asked makes no sense.
+    Invalid,
+}
+
+impl Kind {
+    /// The kind of this word.
+    pub fn parse(word: &str) -> Option<Kind> {
+        let all =
+            [Kind::Unavailable, Kind::Rejected, Kind::NotFound, Kind::Denied, Kind::Limit, Kind::Invalid];
+        all.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// As scripts read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Unavailable => "unavailable",
+            Kind::Rejected => "rejected",
+            Kind::NotFound => "not_found",
+            Kind::Denied => "denied",
+            Kind::Limit => "limit",
+            Kind::Invalid => "invalid",
+        }
+    }
+}
+
 /// Whom a service's word to wait concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

@@ -286,7 +286,6 @@ impl Lanes {
             let started = std::time::Instant::now();
             let span = tracing::info_span!(
                 "turn", chat.id = id.0, entry.source = %entry.source, entry.key = %entry.key,
-                conversation.id = tracing::field::Empty, flow.name = tracing::field::Empty,
             );
             let hand_on = |advanced| self.hand_on(advanced);
             let error = match conversation::advance(&self.host, lease, entry, &hand_on).instrument(span).await

@@ -5,15 +5,18 @@
 
 pub mod bitrix24;
 pub mod bot;
+pub mod broadcasts;
 pub mod cache;
 pub mod chart;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod conversation;
+pub mod geography;
 pub mod helper;
 pub mod http;
 pub mod intake;
+pub mod jobs;
 pub mod lanes;
 pub mod money;
 pub mod outbox;
@@ -24,6 +27,7 @@ pub mod reporting;
 pub mod rules;
 pub mod sandbox;
 pub mod scenario;
+pub mod schedule;
 pub mod scheduler;
 pub mod script;
 pub mod store;

@@ -3,6 +3,7 @@
 //! A message leaves at least once: Telegram has no idempotency key, so an answer lost on the way means a second
 //! try, and every such case is counted in `outbox_ambiguous_total`.
 
+mod broadcasts;
 mod effects;
 mod pictures;
 mod throttle;
@@ -20,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::SharedClock;
 use crate::config;
 use crate::store::outbox::{Message, Outcome, Receipt};
-use crate::store::{self, Store, inbox};
+use crate::store::{self, Json, Store, inbox};
 use crate::telegram::{ChatId, Client, Content, Error, Markup, Outgoing, Sent, Target, Verdict, html};
 
 use throttle::Throttle;
@@ -164,61 +165,80 @@ impl Outbox {
         }
     }
 
-    /// Sends one message until its fate is certain.
+    /// Delivers one message of a talk.
     async fn deliver(&self, message: &Message) -> Receipt {
         let receipt = |outcome| Receipt { message: message.id, chat: message.chat, outcome };
         // Found on disk when it had just left, and its receipt was not written yet.
         if let Some(id) = self.recent.find(&message.key) {
             return receipt(Outcome::Sent { message_id: Some(id) });
         }
-        let outgoing: Outgoing = match message.call.read() {
+        let errand = Errand { key: &message.key, chat: message.chat, call: &message.call, pace: Pace::Talk };
+        receipt(match self.send(&errand).await {
+            Fate::Sent { message_id, .. } => {
+                if let Some(id) = message_id {
+                    self.recent.note(&message.key, id);
+                }
+                metrics::histogram!("outbox_delay_seconds")
+                    .record(self.clock.now().since(message.created_at).as_secs_f64());
+                Outcome::Sent { message_id }
+            }
+            Fate::Refused => Outcome::Refused,
+            Fate::Unreachable => Outcome::Unreachable,
+        })
+    }
+
+    /// Sends until the fate of a message is certain.
+    async fn send(&self, errand: &Errand<'_>) -> Fate {
+        let outgoing: Outgoing = match errand.call.read() {
             Ok(outgoing) => outgoing,
             Err(error) => {
-                tracing::error!(message.key = %message.key, "message {} is unreadable: {error}", message.key);
-                return receipt(Outcome::Refused);
+                tracing::error!(message.key = %errand.key, "message {} is unreadable: {error}", errand.key);
+                return Fate::Refused;
             }
         };
         let picture = match self.pictures.of(&outgoing.content).await {
             Ok(picture) => picture,
             Err(error) => {
-                self.report(message, &error);
-                return receipt(Outcome::Refused);
+                self.report(errand, &error);
+                return Fate::Refused;
             }
         };
-        let (mut chat, mut markup, mut pause) = (message.chat, Markup::Html, FIRST_PAUSE);
+        let (mut chat, mut markup, mut pause) = (errand.chat, Markup::Html, FIRST_PAUSE);
+        let mut has_turn = errand.pace == Pace::Spare;
         loop {
             let edited = match self.edited(&outgoing).await {
                 Ok(edited) => edited,
-                Err(Nowhere) => return receipt(Outcome::Refused),
+                Err(Nowhere) => return Fate::Refused,
             };
             let request = outgoing.request(chat, edited, markup).with(picture.clone());
             let method = request.method;
             // Telegram's own word first: what waited for it leaves at our pace, not all at once.
             self.client.until_free(method).await;
-            self.throttle.until_ready(chat).await;
+            match errand.pace {
+                Pace::Talk => self.throttle.until_ready(chat).await,
+                Pace::Spare if has_turn => has_turn = false,
+                Pace::Spare => self.throttle.until_spare().await,
+            }
             let error = match self.client.call::<Sent>(request).await {
-                Ok(sent) => {
-                    self.recent.note(&message.key, sent.message_id);
-                    metrics::histogram!("outbox_delay_seconds")
-                        .record(self.clock.now().since(message.created_at).as_secs_f64());
-                    return receipt(Outcome::Sent { message_id: Some(sent.message_id) });
+                Ok(Sent { message_id, poll }) => {
+                    return Fate::Sent { message_id: Some(message_id), poll: poll.map(|poll| poll.id) };
                 }
                 Err(error) => error,
             };
             match error.verdict() {
-                Verdict::Done => return receipt(Outcome::Sent { message_id: edited }),
+                Verdict::Done => return Fate::Sent { message_id: edited, poll: None },
                 Verdict::Unreachable => {
                     tracing::info!(chat.id = chat.0, "chat {} cannot be reached: {error}", chat.0);
-                    return receipt(Outcome::Unreachable);
+                    return Fate::Unreachable;
                 }
                 Verdict::WithoutMarkup if markup == Markup::Html => {
                     markup = Markup::Plain;
-                    self.report(message, &error);
+                    self.report(errand, &error);
                     continue;
                 }
                 Verdict::GiveUp | Verdict::WithoutMarkup => {
                     if let Error::Refused { moved_to: Some(new), .. } = &error
-                        && chat == message.chat
+                        && chat == errand.chat
                     {
                         tracing::error!(
                             chat.id = chat.0,
@@ -228,17 +248,17 @@ impl Outbox {
                         chat = ChatId(*new);
                         continue;
                     }
-                    self.report(message, &error);
-                    return receipt(Outcome::Refused);
+                    self.report(errand, &error);
+                    return Fate::Refused;
                 }
                 Verdict::Wait => {
-                    tracing::debug!(chat.id = chat.0, "message {} waits: {error}", message.key);
+                    tracing::debug!(chat.id = chat.0, "message {} waits: {error}", errand.key);
                     continue;
                 }
                 Verdict::InDoubt => metrics::counter!("outbox_ambiguous_total").increment(1),
                 Verdict::Again => {}
             }
-            tracing::warn!(chat.id = chat.0, message.key = %message.key, "message {} not delivered yet: {error}", message.key);
+            tracing::warn!(chat.id = chat.0, message.key = %errand.key, "message {} not delivered yet: {error}", errand.key);
             metrics::counter!("api_retries_total", "service" => "telegram", "endpoint" => method)
                 .increment(1);
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
@@ -292,22 +312,59 @@ impl Outbox {
         }
     }
 
-    /// Tells the office about a message that Telegram did not take as it was.
-    fn report(&self, message: &Message, error: &dyn std::fmt::Display) {
-        tracing::error!(chat.id = message.chat.0, message.key = %message.key, "message {}: {error}", message.key);
-        let Some(staff) = self.staff_chat.filter(|staff| *staff != message.chat) else { return };
+    /// Tells the office about a message that Telegram did not take as it was. Of a broadcast it hears how many those
+    /// were.
+    fn report(&self, errand: &Errand<'_>, error: &dyn std::fmt::Display) {
+        let (key, chat) = (errand.key, errand.chat);
+        tracing::error!(chat.id = chat.0, message.key = %key, "message {key}: {error}");
+        let is_told = errand.pace == Pace::Talk;
+        let Some(staff) = self.staff_chat.filter(|staff| is_told && *staff != chat) else { return };
         let words = format!(
             "⚠️ Сообщение в чат <code>{}</code> Telegram не принял как есть.\n<pre>{}</pre>",
-            message.chat.0,
+            chat.0,
             html::escape(&error.to_string())
         );
         let body = json!({ "html": words }).into();
-        let key = format!("refused-{}", message.key);
+        let key = format!("refused-{key}");
         let entry = inbox::New { source: "notice".to_owned(), key, lane: staff.into(), body };
         if self.reports.try_send(entry).is_err() {
             tracing::warn!("too many reports at once; see the log");
         }
     }
+}
+
+/// One message to send.
+struct Errand<'a> {
+    /// Its name.
+    key: &'a str,
+    chat: ChatId,
+    call: &'a Json,
+    pace: Pace,
+}
+
+/// When a message may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// As soon as the chat's own limits allow: somebody waits for it.
+    Talk,
+    /// When no talk needs the moment: the first attempt has its turn already.
+    Spare,
+}
+
+/// What became of a message, for certain.
+#[derive(Debug)]
+pub enum Fate {
+    /// Delivered.
+    Sent {
+        /// Telegram's number of it.
+        message_id: Option<i64>,
+        /// Telegram's name of the poll in it.
+        poll: Option<String>,
+    },
+    /// Telegram will not have it.
+    Refused,
+    /// The person has stopped the bot.
+    Unreachable,
 }
 
 /// The message to edit was never delivered, or so long ago that nobody knows.

@@ -1,4 +1,13 @@
 //! The numbers of the whole network, gathered salon by salon: the service has none for a chain.
+//!
+//! [`gather`] asks for the numbers of some days. [`Gathering`] keeps those of a year by month: this month's every
+//! night, and each earlier month until it is complete; then it is closed, and nothing changes it any more.
+//! [`Board`] is a month as people look at it.
+
+mod board;
+mod gathering;
+mod month;
+mod roll;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -10,6 +19,12 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{SharedClock, Timestamp};
 use crate::http::Priority;
 use crate::yclients::{Client, CompanyId, Error, Overall, Period};
+
+pub use board::{Board, Line as Placed};
+pub use gathering::Gathering;
+pub(crate) use gathering::{order, shown};
+pub use month::Month;
+pub use roll::Roll;
 
 /// Numbers of a salon, and when the service told them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,12 +81,12 @@ pub async fn gather(
         }
         answer
     };
-    let lines = futures::stream::iter(salons.iter().enumerate()).map(async |(place, salon)| {
-        let (numbers, failure) = match ask(*salon).await {
+    let lines = futures::stream::iter(salons.iter().copied().enumerate()).map(async |(place, salon)| {
+        let (numbers, failure) = match ask(salon).await {
             Ok(overall) => (Some(Known { overall, loaded_at: clock.now() }), None),
-            Err(error) => (known.get(salon).cloned(), Some(error)),
+            Err(error) => (known.get(&salon).cloned(), Some(error)),
         };
-        (place, Line { salon: *salon, numbers, failure })
+        (place, Line { salon, numbers, failure })
     });
     // In the order of coming: a salon that is tried again must not hold up the others.
     let mut lines: Vec<(usize, Line)> = lines.buffer_unordered(at_once.get() as usize).collect().await;

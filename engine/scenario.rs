@@ -6,6 +6,7 @@
 mod calls;
 mod hardship;
 mod people;
+mod ratings;
 mod stage;
 mod talk;
 mod wanted;

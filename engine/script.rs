@@ -7,6 +7,7 @@ mod check;
 mod coverage;
 mod diagnostic;
 pub mod docs;
+mod formula;
 mod header;
 pub mod host;
 mod live;

@@ -1,4 +1,9 @@
-//! Words: what a mistyped one was meant to be.
+//! Words: how they are compared, and what a mistyped one was meant to be.
+
+/// As words are compared: lower case, and «ё» as people type it.
+pub fn folded(text: &str) -> String {
+    text.to_lowercase().replace('ё', "е")
+}
 
 /// The candidate closest to `word`, if it is close enough to be a slip of the hand: one letter wrong, missing,
 /// spare or swapped in every three.

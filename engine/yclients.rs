@@ -14,6 +14,7 @@ mod period;
 mod record;
 mod refusal;
 mod salon;
+mod suggest;
 mod wire;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ pub use overall::{Change, Clients, Fullness, Income, Overall, Records, Share};
 pub use period::{LONGEST_DAYS, Period};
 pub use record::{Attendance, Record, Service};
 pub use salon::{Chain, Company, Salon};
+pub use suggest::suggest;
 
 macro_rules! ids {
     ($($(#[$about:meta])+ $name:ident)+) => {$(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::TaskId;
 use super::code::Refusal;
-use crate::http::{Failure, NotSent, Scope, Verdict};
+use crate::http::{Failure, Kind, NotSent, Scope, Verdict};
 
 /// Why a call did not succeed. No variant holds the webhook's key: addresses are cut off, texts are masked.
 #[derive(Debug, thiserror::Error)]
@@ -72,37 +72,6 @@ pub enum Error {
         /// The portal's words, in its language.
         description: String,
     },
-}
-
-/// What scripts are told of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The portal cannot be reached, or its answer was lost or unreadable: later it may work.
-    Unavailable,
-    /// Understood and refused.
-    Rejected,
-    /// There is no such thing.
-    NotFound,
-    /// A right or a licence is missing.
-    Denied,
-    /// Too much: later it will work.
-    Limit,
-    /// What was asked makes no sense.
-    Invalid,
-}
-
-impl Kind {
-    /// As scripts see it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Unavailable => "unavailable",
-            Kind::Rejected => "rejected",
-            Kind::NotFound => "not_found",
-            Kind::Denied => "denied",
-            Kind::Limit => "limit",
-            Kind::Invalid => "invalid",
-        }
-    }
 }
 
 impl Error {

@@ -17,6 +17,8 @@ pub(super) enum Deed {
     Person(Incoming),
     /// Something happened that a flow may tell of.
     Event(Event),
+    /// A flow comes by its schedule.
+    Cron(Cron),
     /// A moment promised has come.
     Timer(Timer),
     /// The host has something to say to the office.
@@ -34,6 +36,12 @@ pub(super) struct Event {
     pub event: String,
     #[serde(default)]
     pub data: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Cron {
+    pub flow: String,
+    pub planned_at: Timestamp,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +95,7 @@ impl Deed {
     pub fn read(entry: &Entry) -> Result<Deed, serde_json::Error> {
         Ok(match entry.source.as_str() {
             "telegram" => Deed::Person(entry.body.read()?),
+            "cron" => Deed::Cron(entry.body.read()?),
             "timer" => Deed::Timer(entry.body.read()?),
             "notice" => Deed::Notice(entry.body.read()?),
             "resume" => Deed::Resume(entry.body.read()?),
@@ -101,7 +110,12 @@ impl Deed {
         match self {
             Deed::Person(incoming) => incoming.from.id,
             Deed::Timer(timer) => timer.user,
-            Deed::Event(_) | Deed::Notice(_) | Deed::Resume(_) | Deed::Decided(_) | Deed::Portal(_) => NOBODY,
+            Deed::Event(_)
+            | Deed::Cron(_)
+            | Deed::Notice(_)
+            | Deed::Resume(_)
+            | Deed::Decided(_)
+            | Deed::Portal(_) => NOBODY,
         }
     }
 
@@ -111,7 +125,7 @@ impl Deed {
             Deed::Timer(timer) => Some(ConversationId(timer.conversation)),
             Deed::Resume(resume) => Some(ConversationId(resume.conversation)),
             Deed::Decided(decided) => Some(ConversationId(decided.conversation)),
-            Deed::Person(_) | Deed::Event(_) | Deed::Notice(_) | Deed::Portal(_) => None,
+            Deed::Person(_) | Deed::Event(_) | Deed::Cron(_) | Deed::Notice(_) | Deed::Portal(_) => None,
         }
     }
 }

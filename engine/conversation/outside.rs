@@ -10,9 +10,8 @@ use super::talk::{Talk, Writing, step_no};
 use super::turn::{Stand, Turn};
 use super::words;
 use crate::clock::{Timestamp, parse_span};
-use crate::script::host::{
-    Action, Args, CallError, Done, HostFn, Intent, Kind, Look, Outside, Write, Written,
-};
+use crate::http::Kind;
+use crate::script::host::{Action, Args, CallError, Done, HostFn, Intent, Look, Outside, Write, Written};
 use crate::script::value::html_of;
 use crate::script::{Step, thrown, thrown_in};
 use crate::store::doubt::{self, Decision};

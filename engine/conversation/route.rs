@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::deed::{Deed, Event, NOBODY, Resume, Timer, TimerKind};
+use super::deed::{Cron, Deed, Event, NOBODY, Resume, Timer, TimerKind};
 use super::memory::Known;
 use super::question::{Expects, Reply, Tap};
 use super::talk::{Pressed, Talk};
 use super::turn::Turn;
 use super::{Advanced, Deadline, Effect, HandOn, Host, versions, words};
-use crate::script::Trigger;
+use crate::script::{Flow, Trigger};
 use crate::store::conversation::Status;
 use crate::store::doubt::Decision;
+use crate::store::notification::Notification;
 use crate::store::partner::Partner;
 use crate::store::{self, ConversationId, Lease, Reach, inbox};
 use crate::telegram::{ChatId, Content, Incoming, Outgoing, Person, Target, UserId, What, html};
@@ -43,6 +44,7 @@ pub(super) async fn take(
     match deed {
         Deed::Person(incoming) => Box::pin(person(turn, found, incoming)).await,
         Deed::Event(event) => tell(turn, event).await,
+        Deed::Cron(cron) => come(turn, cron).await,
         Deed::Timer(timer) => time_is_up(turn, found, &timer).await,
         Deed::Resume(resume) => go_on(turn, &resume).await,
         Deed::Portal(portal) => super::portal::look(turn, portal).await,
@@ -123,7 +125,11 @@ async fn load(host: &Host, lease: Lease, chat: ChatId, user: UserId) -> Result<O
 
 async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
     match &deed.what {
-        What::PollAnswer { .. } => turn.commit().await,
+        What::PollAnswer { poll_id, options } => {
+            let mut turn = turn;
+            turn.vote(deed.from.id, poll_id, options);
+            turn.commit().await
+        }
         What::Membership { is_reachable } => {
             let mut turn = turn;
             turn.note_reach(if *is_reachable { Reach::Back } else { Reach::Gone });
@@ -355,9 +361,34 @@ async fn tell(mut turn: Turn<'_>, event: Event) -> Result<Advanced, store::Error
         }
         return turn.commit().await;
     };
-    let name = partner.as_ref().map_or_else(String::new, |partner| partner.profile.name.clone());
-    let person = Person { id: UserId(chat.0), name, username: None };
-    let talk = turn.begin(&flow.name, NOBODY, person, partner.as_ref(), event.data).await?;
+    beside(turn, &flow.name, partner.as_ref(), event.data).await
+}
+
+/// A flow comes by its schedule, if it still does, to whom it still admits.
+async fn come(turn: Turn<'_>, cron: Cron) -> Result<Advanced, store::Error> {
+    let chat = turn.entry.lane.chat();
+    let (standing, partner) = turn.host.standing(chat, UserId(chat.0)).await?;
+    let live = turn.host.scripts.live();
+    let comes = |flow: &&Flow| flow.header.admits(standing) && flow.header.schedules().next().is_some();
+    match live.flow(&cron.flow).filter(comes) {
+        Some(flow) => {
+            let args = json!({ "planned_at": cron.planned_at });
+            beside(turn, &flow.name, partner.as_ref(), args).await
+        }
+        None => turn.commit().await,
+    }
+}
+
+/// Begins a flow that nobody asked for, beside whatever talk goes on in the chat.
+async fn beside(
+    mut turn: Turn<'_>,
+    flow: &str,
+    partner: Option<&Partner>,
+    args: Value,
+) -> Result<Advanced, store::Error> {
+    let name = partner.map_or_else(String::new, |partner| partner.profile.name.clone());
+    let person = Person { id: UserId(turn.entry.lane.chat().0), name, username: None };
+    let talk = turn.begin(flow, NOBODY, person, partner, args).await?;
     turn.run(talk).await
 }
 
@@ -379,6 +410,12 @@ async fn time_is_up(
         return find_out(turn, ConversationId(timer.conversation), None).await;
     };
     match timer.kind {
+        // Whoever does not want to be reminded is not; the question waits on.
+        TimerKind::Remind
+            if turn.host.store().switched_off(timer.user).await?.contains(&Notification::Reminders) =>
+        {
+            turn.commit().await
+        }
         TimerKind::Remind => {
             turn.ask_again(&mut talk, Some(words::REMINDER));
             turn.commit().await

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use super::deed::NOBODY;
 use super::question::{Expects, Progress};
 use super::talk::{Awaiting, Failure, Talk, step_no};
 use super::{Advanced, Deadline, Effect, HandOn, Host, words};
+use crate::schedule::by_day;
 use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, Right, partner_card};
 use crate::script::{Access, End, Pending, Site, Step, Work, fits, run_apart, thrown};
 use crate::store::change::Change;
@@ -78,6 +80,12 @@ impl<'a> Turn<'a> {
     /// Notes that the chat's person has stopped the bot or come back to it.
     pub fn note_reach(&mut self, reach: store::Reach) {
         self.writes.reach = Some(reach);
+    }
+
+    /// Counts a person's choice in a poll.
+    pub fn vote(&mut self, user: UserId, telegram_poll: &str, options: &[u8]) {
+        let (telegram_poll, options) = (telegram_poll.to_owned(), options.to_vec());
+        self.writes.local = Some(Local { row: None, change: Change::Vote { user, telegram_poll, options } });
     }
 
     /// Keeps a conversation's row as it is now.
@@ -151,7 +159,9 @@ impl<'a> Turn<'a> {
     /// Runs a conversation until it waits, ends or fails, then commits everything.
     pub async fn run(mut self, mut talk: Talk) -> Result<Advanced, store::Error> {
         for _ in 0..MAX_HOPS {
-            match self.run_once(&mut talk).await? {
+            // A span of its own: to add these to the turn's would cost more.
+            let span = tracing::info_span!("talk", conversation.id = talk.id.0, flow.name = %talk.flow);
+            match self.run_once(&mut talk).instrument(span).await? {
                 Next::Settled => return self.commit().await,
                 Next::Again(next) => talk = *next,
             }
@@ -184,7 +194,6 @@ impl<'a> Turn<'a> {
                 self.park(talk, "its script set is gone from the store");
                 return Ok(Next::Settled);
             };
-            tracing::Span::current().record("conversation.id", talk.id.0).record("flow.name", &*talk.flow);
             let journal = Arc::clone(&talk.journal);
             let ran =
                 run_apart(&set, &talk.flow, journal, self.caller(&talk.detail.person), talk.key_prefix())
@@ -278,9 +287,11 @@ impl<'a> Turn<'a> {
         let can_go_back = talk.step_back().is_some();
         let key = format!("{}{step}", talk.key_prefix());
         let now = self.host.clock.now();
-        let promised = [(ask.within, timer::Kind::Limit), (ask.remind, timer::Kind::Remind)];
-        let moments: Vec<_> =
-            promised.into_iter().filter_map(|(span, kind)| Some((now + span?, kind))).collect();
+        let limit = ask.within.map(|span| (now + span, timer::Kind::Limit));
+        // Nobody is woken by a question that could wait.
+        let zone = self.host.settings.zone;
+        let reminder = ask.remind.map(|span| (by_day(now + span, zone), timer::Kind::Remind));
+        let moments: Vec<_> = limit.into_iter().chain(reminder).collect();
         let awaiting = Awaiting {
             step,
             name,

@@ -7,8 +7,9 @@ use super::Host;
 use crate::cache::{Cached, Query};
 use crate::clock::Timestamp;
 use crate::config::Department;
-use crate::script::host::{CallError, Kind};
-use crate::{bitrix24, helper, http, telegram, yclients};
+use crate::http::{self, Kind};
+use crate::script::host::CallError;
+use crate::{bitrix24, helper, telegram, yclients};
 
 /// The services outside. What is not configured is `None`, and scripts are told so.
 #[derive(Clone, Default)]
@@ -99,15 +100,8 @@ impl From<bitrix24::Error> for CallError {
         if is_reused || error.verdict() == http::Verdict::LookFirst {
             return CallError::InDoubt { service: SERVICE, message };
         }
-        let kind = match error.kind() {
-            bitrix24::Kind::Unavailable => Kind::Unavailable,
-            bitrix24::Kind::Rejected => Kind::Rejected,
-            bitrix24::Kind::NotFound => Kind::NotFound,
-            bitrix24::Kind::Denied => Kind::Denied,
-            bitrix24::Kind::Limit => Kind::Limit,
-            bitrix24::Kind::Invalid => Kind::Invalid,
-        };
-        CallError::Failed { kind, service: SERVICE, message, retry_after: error.retry_after() }
+        let (kind, retry_after) = (error.kind(), error.retry_after());
+        CallError::Failed { kind, service: SERVICE, message, retry_after }
     }
 }
 
@@ -144,15 +138,7 @@ impl From<helper::Error> for CallError {
 
 impl From<yclients::Error> for CallError {
     fn from(error: yclients::Error) -> CallError {
-        let kind = match error.kind() {
-            "rejected" => Kind::Rejected,
-            "not_found" => Kind::NotFound,
-            "denied" => Kind::Denied,
-            "limit" => Kind::Limit,
-            "invalid" => Kind::Invalid,
-            _ => Kind::Unavailable,
-        };
-        let (message, retry_after) = (error.to_string(), error.retry_after());
+        let (kind, message, retry_after) = (error.kind(), error.to_string(), error.retry_after());
         CallError::Failed { kind, service: "yclients", message, retry_after }
     }
 }

@@ -194,7 +194,10 @@ impl Trip<'_> {
             .record(started.elapsed().as_secs_f64());
         count(service, endpoint, outcome.as_ref().map_or_else(Failure::outcome, |_| "ok"));
         let verdict = outcome.as_ref().err().map(Failure::verdict);
-        span.record("verdict", verdict.map_or("ok", Verdict::name));
+        // Only then: adding to a span costs more than the span.
+        if let Some(verdict) = verdict {
+            span.record("verdict", verdict.name());
+        }
         permit.tell(!matches!(verdict, Some(Verdict::Again | Verdict::LookFirst)));
         self.service.0.note(outcome.as_ref().err(), verdict);
         outcome

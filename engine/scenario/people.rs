@@ -158,14 +158,14 @@ pub(super) fn moment(words: &str) -> Result<Timestamp, Trouble> {
 }
 
 /// Refuses keys that mean nothing.
-fn only(what: &str, card: &Map<String, Value>, known: &[&str]) -> Result<(), Trouble> {
+pub(super) fn only(what: &str, card: &Map<String, Value>, known: &[&str]) -> Result<(), Trouble> {
     let Some(key) = card.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
     let hint =
         nearest(key, known.iter().copied()).map(|near| format!("; может быть, {near}?")).unwrap_or_default();
     Err(format!("{what}: нет поля «{key}»{hint}"))
 }
 
-fn text(card: &Map<String, Value>, key: &str) -> Result<Option<String>, Trouble> {
+pub(super) fn text(card: &Map<String, Value>, key: &str) -> Result<Option<String>, Trouble> {
     match card.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),

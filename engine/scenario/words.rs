@@ -58,6 +58,7 @@ pub(super) const USAGE: &[(&str, &str)] = &[
     ("times", "expects_call(…).times(2)"),
     ("clock_at", "clock_at(\"2026-11-25 10:00\")"),
     ("passes", "passes(\"1d\")"),
+    ("rating", "rating(\"2026-10\", [#{ shop: 41, title: \"Казань, ТЦ Кольцо\", revenue: 123_456_700 }])"),
     ("event", "event(\"task.stage_changed\", anna, #{ task: 7 })"),
 ];
 
@@ -322,6 +323,16 @@ fn bind_world(engine: &mut Engine, now: &Arc<Now>) {
     engine.register_fn("passes", move |ctx: NativeCallContext, words: &str| -> Outcome<()> {
         stage.act(&ctx, |world, runtime| Ok(runtime.block_on(world.pass(span(words)?))?))
     });
+    let stage = Arc::clone(now);
+    engine.register_fn(
+        "rating",
+        move |ctx: NativeCallContext, month: &str, rows: rhai::Array| -> Outcome<()> {
+            stage.act(&ctx, |world, runtime| {
+                let rows: Vec<Value> = rows.iter().map(from_script).collect::<Result<_, _>>()?;
+                Ok(runtime.block_on(world.rating(month, &rows))?)
+            })
+        },
+    );
     let stage = Arc::clone(now);
     engine.register_fn("event", move |ctx: NativeCallContext, name: &str, who: Someone| -> Outcome<()> {
         stage.act(&ctx, |world, runtime| Ok(runtime.block_on(world.event(name, who.0, Value::Null))?))

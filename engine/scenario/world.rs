@@ -16,8 +16,10 @@ use crate::cache::Cache;
 use crate::clock::{Clock as _, ManualClock, SharedClock, Timestamp};
 use crate::config;
 use crate::conversation::{self, Advanced, Effect, Host, words};
+use crate::jobs::{Coming, coming};
 use crate::script::value::plain;
 use crate::script::{Files, RHAI_VERSION, Scripts, Set};
+use crate::store::job::First;
 use crate::store::script_set::{ScriptSet, SetHash};
 use crate::store::{self, CrashHook, CrashPoint, DatabaseUrl, LaneId, Lease, Memory, Store, inbox, outbox};
 use crate::telegram::{Button, ChatId, Content, Incoming, Key, Keyboard, Outgoing, Press, Target, What};
@@ -104,7 +106,9 @@ struct Crash {
 
 /// A Monday noon in Moscow, unless a scenario says otherwise.
 const BEGINNING: Timestamp = Timestamp(1_768_208_400_000);
-/// Timers that come due at once.
+/// The calendar of scenarios.
+pub(super) const ZONE: chrono_tz::Tz = chrono_tz::Europe::Moscow;
+/// Timers that come due at once, and people that a flow comes to.
 const PORTION: u32 = 500;
 /// A scenario that moves the clock past more moments than this has a timer that promises itself anew.
 const MOST_MOMENTS: usize = 10_000;
@@ -161,6 +165,11 @@ impl World {
         self.host.store()
     }
 
+    /// The scripts it plays.
+    pub fn set(&self) -> &Set {
+        &self.set
+    }
+
     /// The moment it is.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -176,14 +185,19 @@ impl World {
         self.clock.set(moment);
     }
 
-    /// Lets time pass; what was promised for a moment on the way comes at its moment.
+    /// Lets time pass; what was promised or planned for a moment on the way comes at its moment.
     pub async fn pass(&mut self, span: Duration) -> Result<(), Trouble> {
         let until = self.now() + span;
         for chat in &mut self.chats {
             chat.looked = chat.said.len();
         }
+        let plan = coming(&self.set, Some(OFFICE));
+        // What was planned before the beginning is nothing to make up for.
+        self.come(&plan).await?;
         for _ in 0..MOST_MOMENTS {
-            let next = self.store().next_fire().await.map_err(|error| of_store(&error))?;
+            let promised = self.store().next_fire().await.map_err(|error| of_store(&error))?;
+            let comes = plan.iter().filter_map(|flow| flow.schedule.next(self.now(), ZONE)).min();
+            let next = promised.into_iter().chain(comes).min();
             let Some(moment) = next.filter(|&moment| moment <= until) else {
                 self.clock.set(until);
                 return Ok(());
@@ -191,11 +205,24 @@ impl World {
             self.clock.set(moment.max(self.now()));
             let fired = self.store().fire(self.now(), PORTION).await.map_err(|error| of_store(&error))?;
             self.queue.extend(fired);
+            self.come(&plan).await?;
             self.settle().await?;
         }
         Err(format!(
             "за это время наступает больше {MOST_MOMENTS} моментов: похоже, напоминание заводит само себя"
         ))
+    }
+
+    /// Brings the flows whose moment it is to their people.
+    async fn come(&mut self, plan: &[Coming]) -> Result<(), Trouble> {
+        for flow in plan {
+            let Some(due) = flow.schedule.latest(self.now(), ZONE) else { continue };
+            let run = self.store().claim_run(&flow.job, due, First::Skip).await;
+            let Some(run) = run.map_err(|error| of_store(&error))? else { continue };
+            let step = self.store().feed_run(&run, &flow.audience, PORTION).await;
+            self.queue.extend(step.map_err(|error| of_store(&error))?.entries);
+        }
+        Ok(())
     }
 
     /// Something happens outside that concerns a person.
@@ -472,6 +499,9 @@ impl World {
                 (format!("[график: {title}] {}", plain(caption)), None)
             }
             Content::Document { caption, .. } => (format!("[файл] {}", plain(caption)), None),
+            Content::Poll { question, options, .. } => {
+                (format!("[опрос] {question}: {}", options.join(" / ")), None)
+            }
             Content::Edit { target, html } => (plain(html), Some(target)),
         };
         let chat = &mut self.chats[at];
@@ -659,6 +689,7 @@ async fn open(
     let settings = conversation::Settings {
         staff_chat: Some(OFFICE),
         staff: Vec::new(),
+        zone: ZONE,
         turn_deadline: Duration::from_secs(30),
         doubt_settles: Duration::from_mins(1),
         doubt_asks: Duration::from_hours(1),

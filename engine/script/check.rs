@@ -24,6 +24,7 @@ pub(super) fn lint(set: &Set) -> Vec<Finding> {
     for flow in set.flows() {
         only_tells(set, flow, &mut findings);
     }
+    findings.extend(set.check_formula());
     same_triggers(set, &mut findings);
     unreachable_flows(set, &mut findings);
     findings.sort_by(|a, b| a.site.cmp(&b.site));
@@ -157,6 +158,9 @@ static STANDARD: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true).into_iter().collect()
 });
 
+/// Those the language itself understands; `curry` is what it makes of a closure that takes a variable along.
+const LANGUAGE: &[&str] = &["call", "curry", "Fn", "type_of"];
+
 impl<'a> File<'a> {
     fn of(set: &'a Set, path: &'a str, ast: &'a AST) -> File<'a> {
         let mut imports = BTreeMap::new();
@@ -249,11 +253,7 @@ impl<'a> File<'a> {
                 missing(name, given, &self.own)
             }
             (Some(_), _) => None,
-            (None, _)
-                if STANDARD.contains(name) || name == "call" || name == "Fn" || is_header_word(name) =>
-            {
-                None
-            }
+            (None, _) if STANDARD.contains(name) || LANGUAGE.contains(&name) || is_header_word(name) => None,
             (None, _) => {
                 let names = self.own.keys().map(String::as_str).chain(STANDARD.iter().map(String::as_str));
                 Some(format!("нет функции {name}{}", hint(name, names)))
@@ -290,7 +290,7 @@ fn keys(expr: &Expr) -> Vec<String> {
 }
 
 fn is_header_word(name: &str) -> bool {
-    ["flow", "button", "command", "event", "fallback"].contains(&name)
+    ["flow", "button", "command", "event", "cron", "fallback"].contains(&name)
 }
 
 fn functions(ast: &AST) -> BTreeMap<String, BTreeSet<usize>> {
@@ -312,14 +312,14 @@ fn missing(name: &str, given: usize, known: &BTreeMap<String, BTreeSet<usize>>) 
     }
 }
 
-/// A flow started by an event speaks when nobody asked it to: it must not take over somebody's talk.
+/// A flow started by an event or by the clock speaks when nobody asked it to: it must not take over somebody's talk.
 fn only_tells(set: &Set, flow: &Flow, findings: &mut Vec<Finding>) {
-    if !flow.header.on.iter().any(|trigger| matches!(trigger, Trigger::Event(_))) {
+    if !flow.header.comes_unasked() {
         return;
     }
     for_each_call(&flow.ast, |call| {
         if call.receiver == Some("chat") && call.name().starts_with("ask_") {
-            let message = "разговор, который начинается событием, не спрашивает: пусть скажет и даст кнопку с полем start";
+            let message = "разговор, который начинается событием или по расписанию, не спрашивает: пусть скажет и даст кнопку с полем start";
             findings.push(Finding::at(set.files(), &flow.path, call.position, message));
         }
     });
@@ -328,7 +328,8 @@ fn only_tells(set: &Set, flow: &Flow, findings: &mut Vec<Finding>) {
 fn same_triggers(set: &Set, findings: &mut Vec<Finding>) {
     let mut seen: BTreeMap<(&Trigger, _), &str> = BTreeMap::new();
     for flow in set.flows() {
-        for trigger in &flow.header.on {
+        // One moment may begin several flows.
+        for trigger in flow.header.on.iter().filter(|trigger| !matches!(trigger, Trigger::Cron(_))) {
             for &access in &flow.header.access {
                 if let Some(other) = seen.insert((trigger, access), &flow.name) {
                     let message = format!("{trigger} для {} уже начинает разговор «{other}»", access.word());

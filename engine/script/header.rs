@@ -2,6 +2,8 @@
 
 use rhai::{Dynamic, Engine, Map};
 
+use crate::schedule::Schedule;
+
 /// What a flow says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -24,6 +26,8 @@ pub enum Trigger {
     Command(String),
     /// Something that happened: `request.approved`.
     Event(String),
+    /// A moment that comes again and again; then it talks to each whom the header admits.
+    Cron(Schedule),
     /// Words that nothing else answers to.
     Fallback,
 }
@@ -67,9 +71,9 @@ pub enum Versions {
 const KIND: &str = "$trigger";
 
 impl Trigger {
-    /// Puts `button(…)`, `command(…)`, `event(…)` and `fallback()` into an engine.
+    /// Puts `button(…)`, `command(…)`, `event(…)`, `cron(…)` and `fallback()` into an engine.
     pub(super) fn bind(engine: &mut Engine) {
-        for kind in ["button", "command", "event"] {
+        for kind in ["button", "command", "event", "cron"] {
             engine.register_fn(kind, move |name: &str| {
                 Map::from([(KIND.into(), kind.into()), ("name".into(), name.into())])
             });
@@ -80,8 +84,8 @@ impl Trigger {
     }
 
     fn read(value: &Dynamic) -> Result<Trigger, String> {
-        let map =
-            value.read_lock::<Map>().ok_or("в on бывают button(…), command(…), event(…) и fallback()")?;
+        const KINDS: &str = "в on бывают button(…), command(…), event(…), cron(…) и fallback()";
+        let map = value.read_lock::<Map>().ok_or(KINDS)?;
         let field =
             |name: &str| map.get(name).and_then(|value| value.clone().into_string().ok()).unwrap_or_default();
         let name = field("name");
@@ -89,6 +93,12 @@ impl Trigger {
             "fallback" => Ok(Trigger::Fallback),
             "button" if !name.trim().is_empty() => Ok(Trigger::Button(name)),
             "event" if !name.trim().is_empty() => Ok(Trigger::Event(name)),
+            "cron" => Schedule::parse(&name).map(Trigger::Cron).map_err(|_| {
+                format!(
+                    "расписание «{name}» непонятно: нужно пять полей — минута, час, день, месяц, день недели, \
+                     например \"0 10 * * MON\""
+                )
+            }),
             "command" => match name.strip_prefix('/') {
                 Some(rest)
                     if !rest.is_empty()
@@ -98,7 +108,7 @@ impl Trigger {
                 }
                 _ => Err(format!("команда «{name}» пишется как /name: латинские строчные буквы, цифры и _")),
             },
-            _ => Err("в on бывают button(…), command(…), event(…) и fallback()".to_owned()),
+            _ => Err(KINDS.to_owned()),
         }
     }
 }
@@ -109,6 +119,7 @@ impl std::fmt::Display for Trigger {
             Trigger::Button(label) => write!(f, "[{label}]"),
             Trigger::Command(command) => f.write_str(command),
             Trigger::Event(event) => write!(f, "событие {event}"),
+            Trigger::Cron(schedule) => write!(f, "расписание {schedule}"),
             Trigger::Fallback => f.write_str("прочие слова"),
         }
     }
@@ -135,6 +146,19 @@ impl Access {
 }
 
 impl Header {
+    /// The schedules by which the flow comes of itself.
+    pub fn schedules(&self) -> impl Iterator<Item = &Schedule> {
+        self.on.iter().filter_map(|trigger| match trigger {
+            Trigger::Cron(schedule) => Some(schedule),
+            Trigger::Button(_) | Trigger::Command(_) | Trigger::Event(_) | Trigger::Fallback => None,
+        })
+    }
+
+    /// Whether it may begin without anybody asking for it: then it must not ask anything either.
+    pub fn comes_unasked(&self) -> bool {
+        self.on.iter().any(|trigger| matches!(trigger, Trigger::Event(_) | Trigger::Cron(_)))
+    }
+
     /// Whether somebody of this standing may start the flow.
     pub fn admits(&self, standing: Standing) -> bool {
         self.access.iter().any(|&access| match access {
@@ -158,7 +182,7 @@ impl Header {
         if title.trim().is_empty() {
             return Err("нужно поле title — название по-русски".to_owned());
         }
-        let on = words("on")?.iter().map(Trigger::read).collect::<Result<_, _>>()?;
+        let on: Vec<Trigger> = words("on")?.iter().map(Trigger::read).collect::<Result<_, _>>()?;
         let access = words("access")?.into_iter().map(|word| {
             let word = word.into_string().unwrap_or_default();
             Access::from_word(&word).ok_or_else(|| {
@@ -168,6 +192,9 @@ impl Header {
         let access: Vec<Access> = access.collect::<Result<_, _>>()?;
         if access.is_empty() {
             return Err("нужно поле access — кому доступно, например [\"verified\"]".to_owned());
+        }
+        if access.contains(&Access::Guest) && on.iter().any(|trigger| matches!(trigger, Trigger::Cron(_))) {
+            return Err("по расписанию нельзя писать гостям (guest): бот не знает, кто они".to_owned());
         }
         let versions = match map
             .get("versions")

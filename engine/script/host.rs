@@ -1,13 +1,16 @@
 //! What a script may call. One declaration makes a host function: from it come the Rhai binding, the check of names,
 //! arguments and options, the journal entry and the documentation.
 
+mod broadcasts;
 mod chat;
+mod content;
 mod data;
 mod doubts;
 mod helper;
 mod network;
 mod outside;
 mod portal;
+mod ratings;
 mod rules;
 mod words;
 
@@ -27,7 +30,7 @@ use crate::telegram::{ChatId, UserId};
 
 pub use chat::{Act, Ask};
 pub use data::partner_card;
-pub use outside::{CallError, Done, Intent, Kind, Look, Outside, Written};
+pub use outside::{CallError, Done, Intent, Look, Outside, Written};
 pub(crate) use portal::{seen as portal_seen, stage_title};
 
 /// Who a script works for: known to every call, never passed by the script.
@@ -371,8 +374,11 @@ fn declared() -> Vec<HostFn> {
     let modules = [
         chat::functions(),
         data::functions(),
+        content::functions(),
+        broadcasts::functions(),
         portal::functions(),
         network::functions(),
+        ratings::functions(),
         doubts::functions(),
         rules::functions(),
         helper::functions(),

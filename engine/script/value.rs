@@ -88,6 +88,16 @@ pub fn html_of(value: &Value) -> String {
     }
 }
 
+/// HTML as it is written down.
+pub fn html_value(html: String) -> Value {
+    serde_json::json!({ HTML: html })
+}
+
+/// A text that may be markup already: HTML as it is, and a plain string taken for such.
+pub fn markup(value: &Value) -> &str {
+    value.as_str().or_else(|| value.get(HTML)?.as_str()).unwrap_or_default()
+}
+
 /// Whether a value is HTML written down.
 pub fn is_html(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.len() == 1 && map.contains_key(HTML))

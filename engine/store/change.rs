@@ -1,6 +1,10 @@
 //! Changes of our own tables that a turn makes: each is one transaction with the journal entry that tells of it.
 
+use super::broadcast::{self, BroadcastId};
+use super::content;
 use super::doubt::{self, DoubtId};
+use super::notification::{self, Notification};
+use super::poll::{self, PollId};
 use super::request::{self, Decision, RequestId, Submission};
 use super::task::{self, TaskId};
 use super::tx::Tx;
@@ -16,7 +20,8 @@ pub enum Change {
     /// Answers `{"id":…}`; `{"id":…,"already":true}` with the one that is pending when there is one.
     Submit(Submission),
     /// Decides a request; the first decision stands. A registration also makes the partner verified or
-    /// rejected, and the person's lane gets the event `request.approved` or `request.rejected`.
+    /// rejected; an approval gives the barbershops chosen with it. The person's lane gets the event
+    /// `request.approved` or `request.rejected`.
     ///
     /// Answers `{"done":true,"decision":"approved","user_id":…}`; `{"done":false,"decision":…,"by":name}`
     /// to the second; `{"done":false,"unknown":true}` when there is no such request.
@@ -28,6 +33,42 @@ pub enum Change {
         /// By whom.
         by: UserId,
         /// Their name, told to whoever decides second.
+        by_name: String,
+    },
+    /// Changes what the office says of itself. Answers `{"id":…}` to a new button, else `{"done":…}`.
+    Content(content::Edit),
+    /// Switches what a person is told of. Answers `null`.
+    Notify {
+        /// The person.
+        user: UserId,
+        /// What.
+        notification: Notification,
+        /// Whether they are told.
+        is_on: bool,
+    },
+    /// Begins a broadcast. Answers `{"id":…,"poll":…}`.
+    Broadcast(broadcast::New),
+    /// Stops a broadcast; the office's lane gets the event `broadcast.ended`. Answers `{"done":…}`.
+    StopBroadcast {
+        /// The broadcast.
+        broadcast: BroadcastId,
+        /// Who stops it.
+        by_name: String,
+    },
+    /// Counts a person's choice in a poll in place of the one before. Answers `{"counted":…}`.
+    Vote {
+        /// The person.
+        user: UserId,
+        /// Telegram's name of their copy of the poll.
+        telegram_poll: String,
+        /// The options; none take the vote back.
+        options: Vec<u8>,
+    },
+    /// Closes a poll. Answers `{"done":true}`, or `{"done":false,"by":name}` to the second.
+    ClosePoll {
+        /// The poll.
+        poll: PollId,
+        /// Who closes it.
         by_name: String,
     },
     /// Asks the office what became of a write; its lane gets the event `write.in_doubt`.
@@ -77,6 +118,14 @@ pub(super) async fn apply(tx: &mut Tx, change: &Change, now: Timestamp) -> Resul
         Change::Decide { request, decision, by, by_name } => {
             request::decide(tx, *request, decision, (*by, by_name), now).await
         }
+        Change::Content(edit) => content::edit(tx, edit).await,
+        Change::Notify { user, notification, is_on } => {
+            notification::switch(tx, *user, *notification, *is_on).await
+        }
+        Change::Broadcast(new) => broadcast::begin(tx, new, now).await,
+        Change::StopBroadcast { broadcast, by_name } => broadcast::stop(tx, *broadcast, by_name, now).await,
+        Change::Vote { user, telegram_poll, options } => poll::vote(tx, *user, telegram_poll, options).await,
+        Change::ClosePoll { poll, by_name } => poll::close(tx, *poll, by_name, now).await,
         Change::Ask(new) => doubt::ask(tx, new, now).await,
         Change::Close(conversation) => doubt::close(tx, *conversation, now).await,
         Change::Resolve { doubt, decision, by, by_name } => {

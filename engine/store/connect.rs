@@ -15,6 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::Error;
+use super::checkpoint;
 use super::database::Pool;
 use super::settings::{DatabaseUrl, Settings};
 use super::writer::Server;
@@ -90,6 +91,7 @@ pub(super) fn server(settings: &Settings) -> Result<Server, Error> {
                 .foreign_keys(true)
                 .busy_timeout(settings.busy_timeout)
                 .row_buffer_size(ROWS)
+                .pragma("wal_autocheckpoint", checkpoint::WRITERS_OWN)
                 .optimize_on_close(true, None),
         )),
         DatabaseUrl::Postgres(url) => PgConnectOptions::from_str(url.expose_secret())

@@ -164,7 +164,7 @@ pub(super) fn write(tx: &mut Tx, records: Records) {
                cast(value ->> 'set' as text), cast(value ->> 'epoch' as bigint),
                cast(value ->> 'status' as text), cast(value ->> 'detail' as text),
                cast(value ->> 'updated_at' as bigint)
-        from json_each($1)
+        from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (id) do update
         set flow = excluded.flow, set_hash = excluded.set_hash, epoch = excluded.epoch,

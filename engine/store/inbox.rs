@@ -119,7 +119,7 @@ pub(super) async fn accept(tx: &mut Tx, entries: &Rows) -> Result<Numbers, Error
         select cast(value ->> 'source' as text), cast(value ->> 'key' as text),
                cast(value ->> 'lane' as bigint), cast(value ->> 'body' as text),
                cast(value ->> 'received_at' as bigint)
-        from json_each($1)
+        from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (source, key) do nothing
         returning id, source, key";
@@ -131,14 +131,14 @@ pub(super) async fn accept(tx: &mut Tx, entries: &Rows) -> Result<Numbers, Error
 pub(super) fn finish(tx: &mut Tx, ids: Rows, now: Timestamp) {
     const SQL: &str = "\
         update inbox set done_at = $2
-        where id in (select cast(value as bigint) from json_each($1)) and done_at is null";
+        where id in (select cast(value as bigint) from jsonb_each($1)) and done_at is null";
     tx.later("finish entries", SQL, ids, Some(now.0), all_touched);
 }
 
 /// Sees that entries are not done with, or it is [`Error::AlreadyDone`].
 pub(super) fn expect_open(tx: &mut Tx, ids: Rows) {
     const SQL: &str = "\
-        select cast(value as bigint) from json_each($1)
+        select cast(value as bigint) from jsonb_each($1)
         where not exists (
             select 1 from inbox where inbox.id = cast(value as bigint) and inbox.done_at is null)";
     tx.later("look for open entries", SQL, ids, None, |_, done| match done?.found {

@@ -122,7 +122,7 @@ pub(super) fn forget(tx: &mut Tx, from: Rows) {
         delete from journal
         where (conversation_id, step_no) in (
             select step.conversation_id, step.step_no
-            from json_each($1) as back
+            from jsonb_each($1) as back
             join journal as step
                 on step.conversation_id = cast(back.value ->> 0 as bigint)
                 and step.step_no >= cast(back.value ->> 1 as bigint))";
@@ -134,7 +134,7 @@ pub(super) fn write(tx: &mut Tx, records: Records) {
     const BLOBS: &str = "\
         insert into blob (hash, body)
         select cast(value ->> 'hash' as text), cast(value ->> 'body' as text)
-        from json_each($1)
+        from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (hash) do nothing";
     const STEPS: &str = "\
@@ -144,7 +144,7 @@ pub(super) fn write(tx: &mut Tx, records: Records) {
                cast(value ->> 'name' as text), cast(value ->> 'site' as text),
                cast(value ->> 'request' as text), cast(value ->> 'answer' as text),
                cast(value ->> 'blob' as text), cast(value ->> 'recorded_at' as bigint)
-        from json_each($1)
+        from jsonb_each($1)
         where true
         on conflict (conversation_id, step_no) do update
         set name = excluded.name, site = excluded.site, answer = excluded.answer,

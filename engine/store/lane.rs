@@ -63,7 +63,7 @@ pub(super) async fn register(pool: &Pool, now: Timestamp) -> Result<i64, Error> 
 pub(super) fn ensure(tx: &mut Tx, lanes: &BTreeSet<LaneId>) {
     const SQL: &str = "\
         insert into lane (id)
-        select cast(value as bigint) from json_each($1)
+        select cast(value as bigint) from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (id) do nothing";
     tx.later("make lanes", SQL, Rows::of(lanes), None, whatever);
@@ -74,7 +74,7 @@ pub(super) fn ensure(tx: &mut Tx, lanes: &BTreeSet<LaneId>) {
 pub(super) fn lock(tx: &mut Tx, lanes: &BTreeSet<LaneId>) {
     const SQL: &str = "\
         select id from lane
-        where id in (select cast(value as bigint) from json_each($1))
+        where id in (select cast(value as bigint) from jsonb_each($1))
         order by id for update";
     if !tx.locks_all() {
         tx.later("lock lanes", SQL, Rows::of(lanes), None, whatever);
@@ -85,7 +85,7 @@ pub(super) fn lock(tx: &mut Tx, lanes: &BTreeSet<LaneId>) {
 pub(super) async fn take(tx: &mut Tx, lanes: &BTreeSet<LaneId>, owner: i64) -> Result<Vec<Lease>, Error> {
     const SQL: &str = "\
         update lane set owner = $2, token = token + 1
-        where id in (select cast(value as bigint) from json_each($1))
+        where id in (select cast(value as bigint) from jsonb_each($1))
           and (owner is null or owner = $2 or owner not in (select id from live_instance))
         returning id, token";
     if lanes.is_empty() {
@@ -99,7 +99,7 @@ pub(super) async fn take(tx: &mut Tx, lanes: &BTreeSet<LaneId>, owner: i64) -> R
 /// Sees that `owner` holds every lane under the token of its lease, or it is [`Error::StaleLease`].
 pub(super) fn fence(tx: &mut Tx, leases: impl Iterator<Item = Lease>, owner: i64) {
     const SQL: &str = "\
-        select cast(value ->> 0 as bigint) from json_each($1)
+        select cast(value ->> 0 as bigint) from jsonb_each($1)
         where not exists (
             select 1 from lane
             where lane.id = cast(value ->> 0 as bigint) and lane.token = cast(value ->> 1 as bigint)
@@ -122,7 +122,7 @@ pub(super) fn wake_holders(tx: &mut Tx, lanes: &BTreeSet<LaneId>, me: i64) {
     const SQL: &str = "\
         select pg_notify('borodach_lane_' || owner, cast(id as text))
         from lane
-        where id in (select cast(value as bigint) from json_each($1)) and owner <> $2";
+        where id in (select cast(value as bigint) from jsonb_each($1)) and owner <> $2";
     if !tx.locks_all() {
         tx.later("wake other instances", SQL, Rows::of(lanes), Some(me), whatever);
     }

@@ -137,7 +137,7 @@ pub(super) async fn put(tx: &mut Tx, messages: &Rows) -> Result<HashMap<String, 
         insert into outbox (key, chat_id, call, created_at)
         select cast(value ->> 'key' as text), cast(value ->> 'chat' as bigint),
                cast(value ->> 'call' as text), cast(value ->> 'created_at' as bigint)
-        from json_each($1)
+        from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (key) do nothing
         returning id, key";
@@ -157,11 +157,11 @@ pub(super) fn settle(tx: &mut Tx, receipts: &[&Receipt], now: Timestamp) {
             message_id = cast(receipt.value ->> 'message_id' as bigint),
             not_before = coalesce(cast(receipt.value ->> 'not_before' as bigint), outbox.not_before),
             attempt_count = outbox.attempt_count + 1
-        from json_each($1) as receipt
+        from jsonb_each($1) as receipt
         where outbox.id = cast(receipt.value ->> 'id' as bigint) and outbox.done_at is null";
     const DROP: &str = "\
         update outbox set done_at = $2, outcome = 'unreachable'
-        where chat_id in (select cast(value as bigint) from json_each($1)) and done_at is null";
+        where chat_id in (select cast(value as bigint) from jsonb_each($1)) and done_at is null";
 
     let settled = Rows::of(receipts.iter().map(|receipt| settled(receipt, now)));
     tx.later("settle messages", SETTLE, settled, None, whatever);

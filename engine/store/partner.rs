@@ -7,6 +7,7 @@ use super::database::{Pool, Rows, words};
 use super::tx::{Tx, whatever};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
+use crate::text::folded;
 
 words! {
     /// How far a person is known.
@@ -101,7 +102,7 @@ struct Stored {
 pub(super) fn mark_reached(tx: &mut Tx, chats: Rows) {
     const SQL: &str = "\
         update partner set reachable = 1
-        where reachable = 0 and chat_id in (select cast(value as bigint) from json_each($1))";
+        where reachable = 0 and chat_id in (select cast(value as bigint) from jsonb_each($1))";
     tx.later("mark partners as reachable", SQL, chats, None, whatever);
 }
 
@@ -109,7 +110,7 @@ pub(super) fn mark_reached(tx: &mut Tx, chats: Rows) {
 pub(super) fn mark_lost(tx: &mut Tx, chats: Rows) {
     const SQL: &str = "\
         update partner set reachable = 0
-        where chat_id in (select cast(value as bigint) from json_each($1))";
+        where chat_id in (select cast(value as bigint) from jsonb_each($1))";
     tx.later("mark partners as unreachable", SQL, chats, None, whatever);
 }
 
@@ -139,6 +140,19 @@ pub(super) async fn by_user(pool: &Pool, user: UserId) -> Result<Option<Partner>
         verified_at: stored.verified_at.map(Timestamp),
         salons: salons(pool, user).await?,
     }))
+}
+
+/// The partners whose names have all these words, by name. The database's own search knows no Cyrillic capitals.
+pub(super) async fn named(pool: &Pool, words: &str, limit: usize) -> Result<Vec<(UserId, String)>, Error> {
+    const SQL: &str = "select user_id, name from partner where status = 'verified' order by name, user_id";
+    let words = folded(words);
+    let all: Vec<(i64, String)> = pool.rows("look for partners", SQL, &[]).await?;
+    let fits = |name: &str| {
+        let name = folded(name);
+        words.split_whitespace().all(|word| name.contains(word))
+    };
+    let found = all.into_iter().filter(|(_, name)| fits(name)).take(limit);
+    Ok(found.map(|(user, name)| (UserId(user), name)).collect())
 }
 
 /// Makes a person a pending partner, known by what they told.
@@ -188,9 +202,6 @@ pub(super) async fn introduce(tx: &mut Tx, partner: &Partner) -> Result<(), Erro
     const STANDING: &str = "\
         update partner set status = $2, reason = $3, verified_at = cast(nullif($4, '') as bigint)
         where user_id = $1";
-    const SALON: &str = "\
-        insert into salon (id, title, title_folded, city) values ($1, $2, $3, $4) on conflict (id) do nothing";
-    const OWNS: &str = "insert into partner_salon (user_id, salon_id) values ($1, $2)";
     register(tx, partner.user, partner.chat, &partner.profile, partner.created_at).await?;
     let verified_at = partner.verified_at.map(|at| at.0.to_string()).unwrap_or_default();
     let args = [
@@ -200,7 +211,17 @@ pub(super) async fn introduce(tx: &mut Tx, partner: &Partner) -> Result<(), Erro
         verified_at.as_str().into(),
     ];
     tx.run("introduce a partner", STANDING, &args).await?;
-    for salon in &partner.salons {
+    link(tx, partner.user, &partner.salons).await
+}
+
+/// Gives a person barbershops beside those they have; what is told of a barbershop replaces what was known of it.
+pub(super) async fn link(tx: &mut Tx, user: UserId, salons: &[Salon]) -> Result<(), Error> {
+    const SALON: &str = "\
+        insert into salon (id, title, title_folded, city) values ($1, $2, $3, $4)
+        on conflict (id) do update
+        set title = excluded.title, title_folded = excluded.title_folded, city = excluded.city";
+    const OWNS: &str = "insert into partner_salon (user_id, salon_id) values ($1, $2) on conflict (user_id, salon_id) do nothing";
+    for salon in salons {
         let folded = salon.title.to_lowercase();
         let args = [
             salon.id.into(),
@@ -208,8 +229,8 @@ pub(super) async fn introduce(tx: &mut Tx, partner: &Partner) -> Result<(), Erro
             folded.as_str().into(),
             salon.city.as_deref().into(),
         ];
-        tx.run("introduce a barbershop", SALON, &args).await?;
-        tx.run("give a barbershop", OWNS, &[partner.user.0.into(), salon.id.into()]).await?;
+        tx.run("note a barbershop", SALON, &args).await?;
+        tx.run("give a barbershop", OWNS, &[user.0.into(), salon.id.into()]).await?;
     }
     Ok(())
 }

@@ -69,24 +69,49 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submission {
     /// What is asked.
-    pub kind: Kind,
+    pub asks: Asks,
     /// Who asks.
     pub user: UserId,
     /// Where they are answered.
     pub chat: ChatId,
-    /// What they filled in.
-    pub body: Json,
-    /// What they told of themselves; kept for a registration.
-    pub profile: partner::Profile,
     /// The staff's chat: its lane gets the event `request.submitted`.
     pub staff: Option<ChatId>,
+}
+
+/// What a request to make asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// To be let in.
+    Registration {
+        /// What they filled in.
+        form: Json,
+        /// What they told of themselves.
+        profile: partner::Profile,
+    },
+    /// To be given further barbershops: in a partner's own words.
+    AddSalon {
+        /// Each in words.
+        shops: Vec<String>,
+    },
+}
+
+impl Asks {
+    fn kind(&self) -> Kind {
+        match self {
+            Asks::Registration { .. } => Kind::Registration,
+            Asks::AddSalon { .. } => Kind::AddSalon,
+        }
+    }
 }
 
 /// How a request is decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Granted.
-    Approve,
+    Approve {
+        /// The barbershops that become the person's.
+        salons: Vec<partner::Salon>,
+    },
     /// Refused.
     Reject {
         /// What the person is told.
@@ -172,20 +197,34 @@ pub(super) async fn submit(tx: &mut Tx, submission: &Submission, now: Timestamp)
         on conflict (user_id) where status = 'pending' do nothing
         returning id";
     const PENDING: &str = "select id from request where user_id = $1 and status = 'pending'";
-    let Submission { kind, user, chat, body, profile, staff } = submission;
-    let args = [kind.as_str().into(), user.0.into(), chat.0.into(), body.as_str().into(), now.0.into()];
+    let Submission { asks, user, chat, staff } = submission;
+    let body = match asks {
+        Asks::Registration { form, .. } => form.clone(),
+        Asks::AddSalon { shops } => told_by_partner(tx, *user, shops).await?,
+    };
+    let args =
+        [asks.kind().as_str().into(), user.0.into(), chat.0.into(), body.as_str().into(), now.0.into()];
     let made: Vec<(i64,)> = tx.rows("make a request", INSERT, &args).await?;
     let Some(&(id,)) = made.first() else {
         let pending: Vec<(i64,)> = tx.rows("find a request", PENDING, &[user.0.into()]).await?;
         let id = pending.first().map(|(id,)| id);
         return Ok(Effect { answer: json!({ "id": id, "already": true }).into(), events: Vec::new() });
     };
-    match kind {
-        Kind::Registration => partner::register(tx, *user, *chat, profile, now).await?,
-        Kind::AddSalon => {} // Whoever asks for a second barbershop is a partner already.
+    match asks {
+        Asks::Registration { profile, .. } => partner::register(tx, *user, *chat, profile, now).await?,
+        Asks::AddSalon { .. } => {} // Whoever asks for a second barbershop is a partner already.
     }
     let told = staff.map(|staff| event(staff, "request.submitted", id, &json!({ "request": id })));
     Ok(Effect { answer: json!({ "id": id }).into(), events: told.into_iter().collect() })
+}
+
+/// What a partner asks, in the form that the office knows from registrations.
+async fn told_by_partner(tx: &mut Tx, user: UserId, shops: &[String]) -> Result<Json, Error> {
+    const SQL: &str = "select name, phone, role, position from partner where user_id = $1";
+    let known: Vec<(String, String, Option<String>, Option<String>)> =
+        tx.rows("read who asks", SQL, &[user.0.into()]).await?;
+    let (name, phone, role, position) = known.into_iter().next().unwrap_or_default();
+    Ok(json!({ "name": name, "phone": phone, "role": role, "position": position, "shops": shops }).into())
 }
 
 /// Puts the request of a person who registered before into the table, decided as their standing says.
@@ -236,7 +275,7 @@ pub(super) async fn decide(
         where id = $1 and status = 'pending'
         returning kind, user_id, chat_id";
     let (status, reason) = match decision {
-        Decision::Approve => (Status::Approved, None),
+        Decision::Approve { .. } => (Status::Approved, None),
         Decision::Reject { reason } => (Status::Rejected, Some(reason.as_str())),
     };
     let args =
@@ -251,7 +290,10 @@ pub(super) async fn decide(
         (Kind::AddSalon, _) => {} // The person stays what they are.
     }
     let name = match decision {
-        Decision::Approve => "request.approved",
+        Decision::Approve { salons } => {
+            partner::link(tx, UserId(user), salons).await?;
+            "request.approved"
+        }
         Decision::Reject { .. } => "request.rejected",
     };
     Ok(Effect {

@@ -74,7 +74,7 @@ pub(super) async fn put(tx: &mut Tx, set: &ScriptSet, now: Timestamp) -> Result<
     const FILES: &str = "\
         insert into script_file (set_hash, path, body)
         select $2, cast(value ->> 'path' as text), cast(value ->> 'body' as text)
-        from json_each($1)";
+        from jsonb_each($1)";
     let hash = set.hash.0.as_str();
     let args = [hash.into(), set.rhai_version.as_str().into(), now.0.into()];
     if tx.run("keep a script set", SET, &args).await? == 0 {

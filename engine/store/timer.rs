@@ -54,7 +54,7 @@ struct Stored {
 /// Stops all timers of conversations.
 pub(super) fn stop(tx: &mut Tx, conversations: Rows) {
     const SQL: &str = "\
-        delete from timer where conversation_id in (select cast(value as bigint) from json_each($1))";
+        delete from timer where conversation_id in (select cast(value as bigint) from jsonb_each($1))";
     tx.later("stop timers", SQL, conversations, None, whatever);
 }
 
@@ -65,7 +65,7 @@ pub(super) fn put(tx: &mut Tx, timers: Rows) {
         select cast(value ->> 'conversation' as bigint), cast(value ->> 'step' as bigint),
                cast(value ->> 'kind' as text), cast(value ->> 'lane' as bigint),
                cast(value ->> 'user' as bigint), cast(value ->> 'fire_at' as bigint)
-        from json_each($1)
+        from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (conversation_id, step_no, kind) do update
         set lane_id = excluded.lane_id, user_id = excluded.user_id, fire_at = excluded.fire_at";

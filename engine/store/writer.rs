@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::group::{Group, Intake, Pending, Results};
@@ -21,9 +21,10 @@ use super::tx::{Connection, Tx};
 use super::{Committed, Error, LaneId, Lease, inbox};
 use crate::clock::SharedClock;
 
-/// Writes of one transaction at most. A value has 1 MiB at most, so a statement stays within what both
+/// Writes of one transaction at most: with fewer the way to the disk costs more than it need, with more everybody waits
+/// for it at once and then nobody does. A value has 1 MiB at most, so a statement stays within what both
 /// databases take as one argument.
-const GROUP: usize = 128;
+const GROUP: usize = 64;
 
 /// How long a writer waits before it asks again about a transaction in doubt.
 const DOUBT_PAUSE: Duration = Duration::from_millis(50);
@@ -66,6 +67,8 @@ pub(super) struct Life {
     pub stop: CancellationToken,
     /// The instance holds no lane any more.
     pub gone: CancellationToken,
+    /// Woken by every commit.
+    pub written: Notify,
     crashed: AtomicBool,
     commits: AtomicU64,
     /// The lock that keeps other processes from a SQLite file.
@@ -77,6 +80,7 @@ impl Life {
         Life {
             stop: CancellationToken::new(),
             gone: CancellationToken::new(),
+            written: Notify::new(),
             crashed: AtomicBool::new(false),
             commits: AtomicU64::new(0),
             lock: Mutex::new(lock),
@@ -228,6 +232,7 @@ impl Writer {
             Ok(value) => self.commit(&mut tx).await.map(|()| value),
             Err(error) => Err(error),
         };
+        self.life.written.notify_one();
         if ended.is_ok() && self.dies(CrashPoint::After(number)) {
             return Err(self.die(tx).await);
         }

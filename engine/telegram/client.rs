@@ -330,9 +330,18 @@ impl Client {
     }
 }
 
-/// The answer to sending: only the id of the message is of use.
+/// The answer to sending: what is of use in it.
 #[derive(Debug, serde::Deserialize)]
 pub struct Sent {
     /// Within its chat.
     pub message_id: i64,
+    /// The poll that was sent.
+    pub poll: Option<SentPoll>,
+}
+
+/// A poll as Telegram has taken it.
+#[derive(Debug, serde::Deserialize)]
+pub struct SentPoll {
+    /// Votes come under this name.
+    pub id: String,
 }

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use teloxide::payloads::{
     EditMessageText, EditMessageTextSetters as _, SendDocument, SendDocumentSetters as _, SendMessage,
-    SendMessageSetters as _, SendPhoto, SendPhotoSetters as _,
+    SendMessageSetters as _, SendPhoto, SendPhotoSetters as _, SendPoll, SendPollSetters as _,
 };
 use teloxide::types::{
-    self, ButtonRequest, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, KeyboardButton,
-    KeyboardMarkup, MessageId, ParseMode, ReplyMarkup, ReplyParameters,
+    self, ButtonRequest, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputPollOption,
+    KeyboardButton, KeyboardMarkup, MessageId, ParseMode, ReplyMarkup, ReplyParameters,
 };
 
 use super::{ChatId, Request, Upload};
@@ -65,6 +65,15 @@ pub enum Content {
         /// Telegram's HTML.
         caption: String,
     },
+    /// A question that Telegram counts the answers to; who chose what is known.
+    Poll {
+        /// Plain text.
+        question: String,
+        /// What can be chosen, plain texts.
+        options: Vec<String>,
+        /// Whether several may be.
+        is_many: bool,
+    },
     /// A change of a message said before.
     Edit {
         /// Which message.
@@ -84,6 +93,7 @@ impl Content {
             Content::Photo { file_id, .. } => Content::Photo { file_id: file_id.clone(), caption },
             Content::Chart { chart, .. } => Content::Chart { chart: chart.clone(), caption },
             Content::Document { file_id, .. } => Content::Document { file_id: file_id.clone(), caption },
+            Content::Poll { .. } => self.clone(),
             Content::Edit { target, .. } => Content::Edit { target: target.clone(), html },
         }
     }
@@ -160,6 +170,7 @@ impl Outgoing {
             Content::Photo { caption, .. }
             | Content::Chart { caption, .. }
             | Content::Document { caption, .. } => (caption, MOST_CAPTION),
+            Content::Poll { .. } => return Vec::new(),
         };
         if html.len() <= limit {
             return Vec::new(); // What is not longer in bytes is not longer in letters: nearly every message.
@@ -227,6 +238,15 @@ impl Outgoing {
                     SendDocument::new(chat, InputFile::file_id(file_id.clone().into()))
                         .caption(words(caption))
                 )
+            }
+            Content::Poll { question, options, is_many } => {
+                let options = options.iter().map(InputPollOption::new);
+                let mut poll = SendPoll::new(chat, question, options)
+                    .is_anonymous(false)
+                    .allows_multiple_answers(*is_many)
+                    .disable_notification(self.is_silent);
+                poll.reply_markup = self.reply_markup();
+                Request::of(&poll)
             }
             Content::Edit { html, .. } => {
                 let mut edit =

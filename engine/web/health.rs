@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::conversation;
 use crate::http::Service;
+use crate::jobs::Jobs;
 use crate::lanes::Lanes;
 use crate::outbox::Outbox;
 use crate::script::Scripts;
@@ -24,6 +25,7 @@ pub struct Health {
     lanes: Arc<Lanes>,
     outbox: Arc<Outbox>,
     scripts: Arc<Scripts>,
+    jobs: Arc<Jobs>,
     client: Client,
     services: Vec<Service>,
     started: Instant,
@@ -44,12 +46,13 @@ impl Health {
         lanes: Arc<Lanes>,
         outbox: Arc<Outbox>,
         scripts: Arc<Scripts>,
+        jobs: Arc<Jobs>,
         client: Client,
         services: Vec<Service>,
         started: Instant,
     ) -> Health {
         recorder();
-        Health { lanes, outbox, scripts, client, services, started, telegram: Mutex::default() }
+        Health { lanes, outbox, scripts, jobs, client, services, started, telegram: Mutex::default() }
     }
 
     /// Whether the bot can take an update: its database answers.
@@ -60,13 +63,14 @@ impl Health {
     /// Everything, as `/health` gives it.
     pub async fn report(&self) -> Value {
         let store = self.lanes.host().store();
-        let (database, telegram, queues, running, doubts, parked) = tokio::join!(
+        let (database, telegram, queues, running, doubts, parked, scheduler) = tokio::join!(
             part(store.ping()),
             self.telegram(),
             store.health(),
             store.running_by_set(),
             store.open_doubts(),
-            store.parked()
+            store.parked(),
+            self.jobs.report()
         );
         let now = self.lanes.host().clock().now();
         let delay =
@@ -96,7 +100,7 @@ impl Health {
         let scripts = self.scripts();
         let mut parts = json!({
             "database": database, "outbox": outbox, "conversations": conversations, "scripts": scripts,
-            "cache": self.lanes.host().cache().report(),
+            "cache": self.lanes.host().cache().report(), "scheduler": scheduler,
         });
         for service in &self.services {
             parts[service.name()] = service.report();

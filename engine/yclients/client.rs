@@ -56,6 +56,12 @@ struct Request {
     company: Option<CompanyId>,
 }
 
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("chain", &self.inner.chain).finish_non_exhaustive()
+    }
+}
+
 impl Client {
     /// A client with the tokens of `settings`. `service` is the road its calls go by; `http` follows no redirects: they
     /// would drop the tokens, or give them to somebody else.
@@ -130,8 +136,9 @@ impl Client {
     /// One salon. Source: `/company/{id}/`.
     pub async fn company(&self, id: CompanyId) -> Result<Company, Error> {
         let request = Request::of(id, "company", format!("/company/{id}/"));
-        let company: CompanyWire = self.get(&request, wire::data).await?;
-        let company = Company::from(company);
+        // Read twice: a flattened structure would lose the paths of its fields, which errors name.
+        let read = |body: &[u8]| Ok((wire::data::<SalonWire>(body)?, wire::data::<CompanyWire>(body)?));
+        let company = Company::from(self.get(&request, read).await?);
         if company.salon.id != id {
             return Err(request.wrong("data.id", "is that of another salon"));
         }

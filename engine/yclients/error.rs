@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ChainId, CompanyId};
-use crate::http::{Failure, NotSent, Scope, Verdict};
+use crate::http::{Failure, Kind, NotSent, Scope, Verdict};
 
 /// Why a call did not succeed. No variant holds a token: addresses are cut off, texts are masked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,24 +125,24 @@ impl Error {
         }
     }
 
-    /// What scripts are told: `unavailable`, `rejected`, `not_found`, `denied`, `limit` or `invalid`.
-    pub fn kind(&self) -> &'static str {
+    /// What scripts are told.
+    pub fn kind(&self) -> Kind {
         match self {
             Error::NotSent(_)
             | Error::Unreachable { .. }
             | Error::Lost { .. }
             | Error::Unavailable { .. }
-            | Error::Malformed { .. } => "unavailable",
-            Error::TooMany { .. } => "limit",
+            | Error::Malformed { .. } => Kind::Unavailable,
+            Error::TooMany { .. } => Kind::Limit,
             Error::Refused { refusal, .. } => match refusal {
-                Refusal::Token | Refusal::Right | Refusal::Licence => "denied",
-                Refusal::NotFound => "not_found",
-                Refusal::Invalid => "invalid",
-                Refusal::Unclear => "rejected",
-                Refusal::Moved => "unavailable",
+                Refusal::Token | Refusal::Right | Refusal::Licence => Kind::Denied,
+                Refusal::NotFound => Kind::NotFound,
+                Refusal::Invalid => Kind::Invalid,
+                Refusal::Unclear => Kind::Rejected,
+                Refusal::Moved => Kind::Unavailable,
             },
-            Error::NoSuchChain { .. } => "not_found",
-            Error::NoChain => "invalid",
+            Error::NoSuchChain { .. } => Kind::NotFound,
+            Error::NoChain => Kind::Invalid,
         }
     }
 

@@ -41,6 +41,12 @@ impl Salon {
     pub fn zone(&self) -> Option<Tz> {
         self.time_zone.as_deref()?.parse().ok()
     }
+
+    /// What words are looked for in: its name, town and address, as they are compared.
+    pub fn searched(&self) -> String {
+        let parts = [Some(self.title.as_str()), self.city.as_deref(), self.address.as_deref()];
+        crate::text::folded(&parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    }
 }
 
 /// A salon asked for by itself.
@@ -85,22 +91,9 @@ pub(super) struct SalonWire {
     active: Option<bool>,
 }
 
-/// A salon asked for by itself.
+/// What a salon asked for by itself tells beside the fields of [`SalonWire`].
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(super) struct CompanyWire {
-    id: Id,
-    #[serde(default, deserialize_with = "wire::text")]
-    title: Option<String>,
-    #[serde(default, deserialize_with = "wire::text")]
-    public_title: Option<String>,
-    #[serde(default, deserialize_with = "wire::text")]
-    city: Option<String>,
-    #[serde(default, deserialize_with = "wire::text")]
-    address: Option<String>,
-    #[serde(default, deserialize_with = "wire::text")]
-    timezone_name: Option<String>,
-    #[serde(default, deserialize_with = "wire::flag_if_any")]
-    active: Option<bool>,
     #[serde(default, deserialize_with = "wire::id_if_any")]
     main_group_id: Option<i64>,
     #[serde(default, deserialize_with = "wire::count_if_any")]
@@ -109,10 +102,8 @@ pub(super) struct CompanyWire {
     currency_short_title: Option<String>,
 }
 
-impl From<CompanyWire> for Company {
-    fn from(wire: CompanyWire) -> Company {
-        let CompanyWire { id, title, public_title, city, address, timezone_name, active, .. } = wire;
-        let salon = SalonWire { id, title, public_title, city, address, timezone_name, active };
+impl From<(SalonWire, CompanyWire)> for Company {
+    fn from((salon, wire): (SalonWire, CompanyWire)) -> Company {
         Company {
             salon: salon.into(),
             chain: wire.main_group_id.map(ChainId),

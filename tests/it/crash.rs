@@ -3,6 +3,7 @@
 //! People do here only what they would do: each waits for the bot's words and then acts. A message that was on its
 //! way when the bot died may come twice, once a death; nothing else may differ from a smooth talk.
 
+mod broadcasts;
 mod commits;
 mod doubts;
 mod instances;

@@ -9,7 +9,7 @@ use borodach::telegram::UserId;
 use nonzero_ext::nonzero;
 
 use crate::desk::{ANNA, Desk, OFFICE, OLGA, Talker, talk};
-use crate::registration::applies;
+use crate::registration::{applies, approves};
 
 /// Says ten things at one go.
 const TEN: &str = "for n in 0..10 { chat.say(`Слово ${n}.`); }";
@@ -120,7 +120,7 @@ async fn somebody_who_blocked_the_bot_is_marked_and_their_queue_dropped_until_th
     desk.sandbox.blocks(ANNA);
     let office = desk.office(OLGA);
     office.hears("Заявка №1").await;
-    office.presses("✅ Одобрить");
+    approves(&office).await;
     office.hears("одобрена").await;
     desk.until("she is marked", async || !reachable().await).await;
     let open = async || desk.kept().open_messages(borodach::telegram::ChatId(ANNA)).await.expect("it reads");

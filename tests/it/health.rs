@@ -26,7 +26,7 @@ async fn a_healthy_bot_tells_of_every_part() {
     let parts = health["parts"].as_object().expect("an object");
     assert_eq!(
         parts.keys().collect::<Vec<_>>(),
-        ["cache", "conversations", "database", "outbox", "scripts", "telegram"]
+        ["cache", "conversations", "database", "outbox", "scheduler", "scripts", "telegram"]
     );
     assert!(parts.values().all(|part| part["status"] == "ok"), "{health:#}");
     for number in ["awaiting", "parked", "open_entries", "busy_lanes"] {

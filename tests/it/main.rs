@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 mod bitrix24;
+mod broadcasts;
 mod cache;
 mod chart;
 mod check;
@@ -11,11 +12,14 @@ mod crash;
 mod delivery;
 mod desk;
 mod docs;
+mod geography;
 mod health;
 mod helper;
 mod http_layer;
 mod incidents;
 mod input;
+mod jobs;
+mod network;
 mod outside;
 mod patience;
 mod portal;

@@ -9,7 +9,7 @@ use borodach::store::partner::{Partner, Profile, Role, Salon, Status};
 use borodach::telegram::{ChatId, UserId};
 
 use crate::desk::{ANNA, Desk, OLGA};
-use crate::registration::applies;
+use crate::registration::{applies, approves};
 
 const TOKEN: &str = "made-up-application-token-of-test";
 
@@ -103,7 +103,7 @@ async fn becomes_partner(desk: &Desk) {
     applies(desk, ANNA).await;
     let office = desk.office(OLGA);
     office.hears("Заявка №").await;
-    office.presses("✅ Одобрить");
+    approves(&office).await;
     desk.talks(ANNA).hears("Добро пожаловать в сеть").await;
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, SystemClock};
 use borodach::config;
-use borodach::http::{self, BreakerSettings, ClientSettings, Service, Throttle};
+use borodach::http::{self, BreakerSettings, ClientSettings, Kind, Service, Throttle};
 use borodach::ratings::{Known, Line, gather};
 use borodach::sandbox::network::Network;
 use borodach::sandbox::yclients::{Endpoint, Fault, Limits, Often, Refused, Rule, YClients};
@@ -158,7 +158,7 @@ async fn with_a_third_of_the_calls_failing_every_salon_is_new_or_marked_stale_an
         lines
             .iter()
             .filter(|line| line.is_stale())
-            .all(|line| line.failure.as_ref().is_some_and(|why| why.kind() == "unavailable"))
+            .all(|line| line.failure.as_ref().is_some_and(|why| why.kind() == Kind::Unavailable))
     );
     assert_eq!(sandbox.refused_by_limits(), 0);
     tells_the_truth(&lines, &sandbox, &known);
@@ -174,7 +174,7 @@ async fn a_salon_closed_to_us_is_stale_and_the_others_are_not() {
     let lines = gather(&client, &shared, &salons, february(), &BTreeMap::new(), AT_ONCE).await;
     let stale: Vec<usize> = (0..20).filter(|place| lines[*place].is_stale()).collect();
     assert_eq!((stale, &lines[3].numbers), (vec![3], &None), "no numbers are another thing than none earned");
-    assert_eq!(lines[3].failure.as_ref().map(borodach::yclients::Error::kind), Some("denied"));
+    assert_eq!(lines[3].failure.as_ref().map(borodach::yclients::Error::kind), Some(Kind::Denied));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Registration from the first word to the menu, as people see it.
 
-use crate::desk::{ANNA, Desk, OLGA, PAVEL};
+use crate::desk::{ANNA, Desk, OLGA, PAVEL, Talker};
 
 /// Anna registers with one barbershop and waits for the office.
 pub async fn applies(desk: &Desk, person: i64) {
@@ -23,13 +23,20 @@ pub async fn applies(desk: &Desk, person: i64) {
     anna.hears("отправлена в офис").await;
 }
 
+/// Somebody of the office approves the application that came last, and gives no barbershop.
+pub async fn approves(office: &Talker<'_>) {
+    office.presses("✅ Одобрить");
+    office.hears("Какие барбершопы привязать?").await;
+    office.presses("🚫 Без барбершопа");
+}
+
 #[tokio::test]
 async fn a_guest_registers_is_approved_and_gets_the_menu() {
     let desk = Desk::start().await;
     applies(&desk, ANNA).await;
     let office = desk.office(OLGA);
     office.hears("Заявка №1").await;
-    office.presses("✅ Одобрить");
+    approves(&office).await;
     office.hears("одобрена. Решение: Ольга Смирнова").await;
     let anna = desk.talks(ANNA);
     anna.hears("Добро пожаловать в сеть").await;
@@ -64,7 +71,11 @@ async fn a_guest_registers_is_approved_and_gets_the_menu() {
           Ответ придёт сюда же, обычно в течение дня.  [🔄 Проверить статус]
     бот   ✅ Добро пожаловать в сеть!
 
-          Петрова Анна Сергеевна, заявка одобрена, и всё готово к работе. Разделы — на кнопках внизу 👇  [📋 Задачи] [📊 Статистика] [👤 Аккаунт] [🤖 Помощник]
+          Петрова Анна Сергеевна, заявка одобрена, и всё готово к работе.
+
+          Барбершоп офис привяжет чуть позже — тогда появится и статистика.
+
+          Разделы — на кнопках внизу 👇  [📋 Задачи] [📚 Полезное] [📊 Статистика] [👤 Аккаунт] [📞 Связаться] [🤖 Помощник]
     ");
     insta::assert_snapshot!(office.transcript(), @r"
     бот    🆕 Заявка №1
@@ -74,7 +85,14 @@ async fn a_guest_registers_is_approved_and_gets_the_menu() {
            💈 Барбершопы:
             • Казань, ТЦ <Кольцо>  [✅ Одобрить] [❌ Отклонить]
     Ольга  [✅ Одобрить]
-    бот    ✅ Заявка №1 (Петрова Анна Сергеевна) одобрена. Решение: Ольга Смирнова.
+    бот    Ольга Смирнова, Заявка №1 (Петрова Анна Сергеевна). Какие барбершопы привязать?
+
+           Со слов человека:
+            • Казань, ТЦ <Кольцо>
+
+           ⚠️ YClients сейчас не отвечает, поэтому барбершопы не найти: подождите немного и поищите снова.  [🔎 Найти по названию] [🚫 Без барбершопа] [✖️ Отмена]
+    Ольга  [🚫 Без барбершопа]
+    бот    ✅ Заявка №1 (Петрова Анна Сергеевна) одобрена. Решение: Ольга Смирнова. Без барбершопа.
     ");
 }
 
@@ -85,10 +103,16 @@ async fn of_two_who_decide_at_once_the_first_wins_and_the_second_is_told() {
     let (olga, pavel) = (desk.office(OLGA), desk.office(PAVEL));
     olga.hears("Заявка №1").await;
     let card = desk.sandbox.last_from_bot(crate::desk::OFFICE).expect("the card").id;
-    olga.presses("✅ Одобрить");
-    desk.sandbox
-        .presses_on(crate::desk::OFFICE, PAVEL, card, "✅ Одобрить")
-        .expect("the card has the button");
+    let presses = |who, message, label| {
+        desk.sandbox.presses_on(crate::desk::OFFICE, who, message, label).expect("the button is there");
+    };
+    presses(PAVEL, card, "✅ Одобрить");
+    pavel.hears("Какие барбершопы привязать?").await;
+    let question = desk.sandbox.last_from_bot(crate::desk::OFFICE).expect("the question").id;
+    presses(OLGA, card, "✅ Одобрить");
+    olga.heard("Какие барбершопы привязать?", 2).await;
+    olga.presses("🚫 Без барбершопа");
+    presses(PAVEL, question, "🚫 Без барбершопа");
     pavel.hears("уже одобрена — решение за Ольга Смирнова").await;
 }
 
@@ -99,7 +123,7 @@ async fn somebody_who_stops_the_bot_is_out_of_reach_until_they_come_back() {
     let office = desk.office(OLGA);
     office.hears("Заявка №1").await;
     desk.sandbox.blocks(ANNA);
-    office.presses("✅ Одобрить");
+    approves(&office).await;
     office.hears("одобрена. Решение").await;
     desk.settled().await;
     assert_eq!(desk.reachable(ANNA).await, vec![0]);

@@ -6,12 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, Timestamp};
+use borodach::money::Kopecks;
+use borodach::ratings::Month;
+use borodach::store::broadcast::{self, Audience, BroadcastId, Count, Fate, Receipt, Status};
 use borodach::store::change::Change;
+use borodach::store::content::{ButtonId, Edit, Setting};
 use borodach::store::housekeeping::Retention;
 use borodach::store::inbox::{self, EntryId};
+use borodach::store::job::{self, First, Job, Outcome, State, Step};
 use borodach::store::journal::{self, StepNo};
-use borodach::store::partner::{Profile, Role};
-use borodach::store::request::{Decision, Kind, RequestId, Submission};
+use borodach::store::notification::Notification;
+use borodach::store::partner::{Partner, Profile, Role};
+use borodach::store::poll::{self, PollId};
+use borodach::store::rating::{Gathered, Loaded, Numbers, Scope};
+use borodach::store::request::{Asks, Decision, RequestId, Submission};
+use borodach::store::salon::Salon;
 use borodach::store::script_set::{ScriptSet, SetHash};
 use borodach::store::{
     ConversationId, CrashHook, CrashPoint, DatabaseUrl, Error, Json, LaneId, Lease, Local, Settings, Store,
@@ -248,7 +257,7 @@ facts! {
         assert!(entries.is_empty());
         assert_eq!(store.partner(UserId(ANNA)).await.unwrap().unwrap().status, partner::Status::Pending);
 
-        let (answer, entries) = change(&store, lease, 2, decide(1, Decision::Approve, "Ольга")).await;
+        let (answer, entries) = change(&store, lease, 2, decide(1, approve(&[]), "Ольга")).await;
         assert_eq!(answer, json!({"done": true, "decision": "approved", "user_id": ANNA}));
         assert_eq!((entries[0].key.as_str(), entries[0].lane), ("request.approved:1", LaneId(ANNA)));
         let reject = Decision::Reject { reason: "нет такого".into() };
@@ -267,6 +276,192 @@ facts! {
             store.latest_request(UserId(ANNA)).await.unwrap(),
             store.request(RequestId(1)).await.unwrap()
         );
+        store.close().await;
+    }
+
+    async fn an_approval_gives_the_barbershops_chosen_with_it(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        change(&store, lease, 0, submission()).await;
+        change(&store, lease, 1, decide(1, approve(&[(41, "Кольцо"), (42, "Баумана")]), "Ольга")).await;
+        // Who decides second changes nothing, whatever they have chosen.
+        change(&store, lease, 2, decide(1, approve(&[(43, "Мир")]), "Пётр")).await;
+        assert_eq!(titles(&store).await, ["Баумана", "Кольцо"]);
+
+        let asks = Asks::AddSalon { shops: vec!["Казань, ТЦ Мир".into()] };
+        let (answer, entries) = change(&store, lease, 3, submitting(asks.clone())).await;
+        assert_eq!((answer, entries[0].lane), (json!({"id": 2}), LaneId(STAFF)));
+        let (answer, _) = change(&store, lease, 4, submitting(asks)).await;
+        assert_eq!(answer, json!({"id": 2, "already": true}));
+        let request = store.request(RequestId(2)).await.unwrap().unwrap();
+        let body: Value = request.body.read().unwrap();
+        assert_eq!(body["name"], "Петрова Анна Сергеевна");
+        assert_eq!(body["shops"], json!(["Казань, ТЦ Мир"]));
+        let (_, entries) =
+            change(&store, lease, 5, decide(2, approve(&[(41, "ТЦ Кольцо"), (43, "Мир")]), "Ольга")).await;
+        assert_eq!((entries[0].key.as_str(), entries[0].lane), ("request.approved:2", LaneId(ANNA)));
+        // What is told of a barbershop replaces what was known of it, and nothing is taken away.
+        assert_eq!(titles(&store).await, ["Баумана", "Мир", "ТЦ Кольцо"]);
+        store.close().await;
+    }
+
+    async fn the_office_orders_its_buttons_and_rewrites_its_texts(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let add = |title: &str| {
+            Change::Content(Edit::Add { department: "legal".into(), title: title.into(), html: "…".into() })
+        };
+        let mut ids = Vec::new();
+        for (step, title) in (0..).zip(["Аренда", "Патент", "Касса"]) {
+            let (answer, _) = change(&store, lease, step, add(title)).await;
+            ids.push(ButtonId(answer["id"].as_i64().unwrap()));
+        }
+        let shown = async || {
+            let buttons = store.buttons("legal").await.unwrap();
+            buttons.into_iter().map(|button| button.title).collect::<Vec<_>>()
+        };
+        assert_eq!(shown().await, ["Аренда", "Патент", "Касса"]);
+        let edit = |id, title: Option<&str>, place| {
+            Change::Content(Edit::Change { id, title: title.map(Into::into), html: None, place })
+        };
+        change(&store, lease, 3, edit(ids[2], None, Some(1))).await;
+        change(&store, lease, 4, edit(ids[0], Some("Аренда и ремонт"), Some(99))).await;
+        assert_eq!(shown().await, ["Касса", "Патент", "Аренда и ремонт"]);
+        change(&store, lease, 5, Change::Content(Edit::Delete(ids[1]))).await;
+        let (answer, _) = change(&store, lease, 6, edit(ids[1], None, Some(1))).await;
+        assert_eq!(answer, json!({"done": false}));
+        assert_eq!(shown().await, ["Касса", "Аренда и ремонт"]);
+
+        assert!(store.setting(Setting::Contacts).await.unwrap().is_some(), "there is something to begin with");
+        let set = Change::Content(Edit::Set { setting: Setting::Contacts, html: "<b>Офис</b>".into() });
+        change(&store, lease, 7, set).await;
+        assert_eq!(store.setting(Setting::Contacts).await.unwrap().unwrap(), "<b>Офис</b>");
+        store.close().await;
+    }
+
+    async fn everybody_switches_notifications_for_themselves(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        let switch = |user, is_on| {
+            Change::Notify { user: UserId(user), notification: Notification::TaskMoved, is_on }
+        };
+        change(&store, lease, 0, switch(ANNA, false)).await;
+        let off = async |user| store.switched_off(UserId(user)).await.unwrap().into_iter().collect::<Vec<_>>();
+        assert_eq!(off(ANNA).await, [], "somebody unknown has none");
+        change(&store, lease, 1, submission()).await;
+        change(&store, lease, 2, switch(ANNA, false)).await;
+        change(&store, lease, 3, switch(ANNA, false)).await;
+        assert_eq!(off(ANNA).await, [Notification::TaskMoved]);
+        assert_eq!(off(BORIS).await, []);
+        change(&store, lease, 4, switch(ANNA, true)).await;
+        assert_eq!(off(ANNA).await, []);
+        store.close().await;
+    }
+
+    async fn a_broadcast_comes_to_each_of_its_people_once(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        for (user, salons) in [(1, vec![(41, "Казань")]), (2, vec![(42, "Уфа"), (41, "Казань")]), (3, vec![])] {
+            store.introduce(&partner(user, &salons), "Ольга").await.unwrap();
+        }
+        let cities = vec![("Казань".to_owned(), 2), ("Уфа".to_owned(), 1)];
+        assert_eq!(store.cities().await.unwrap(), cities);
+        assert_eq!(store.reach(&Audience::Everybody).await.unwrap(), (3, 0));
+        assert_eq!(store.reach(&Audience::Cities(vec!["Казань".into(), "Тверь".into()])).await.unwrap(), (2, 0));
+        assert_eq!(store.reach(&Audience::People(vec![UserId(3), UserId(9)])).await.unwrap(), (1, 0));
+        let named = store.partners_named("ПАРТНЁР 2", 5).await.unwrap();
+        assert_eq!(named, [(UserId(2), "Партнёр 2".to_owned())]);
+
+        let (answer, _) = change(&store, lease, 0, broadcasting(Audience::Everybody, None)).await;
+        assert_eq!(answer, json!({"id": 1, "poll": null}));
+        let id = BroadcastId(1);
+        let mut claimed = Vec::new();
+        while let Some(to) = store.claim(id).await.unwrap() {
+            claimed.push(to);
+        }
+        assert_eq!(claimed.iter().map(|to| to.user.0).collect::<Vec<_>>(), [1, 2, 3]);
+        let settle = |to, fate| {
+            store.settle_broadcast(id, Receipt { to, fate, message_id: Some(5), telegram_poll: None })
+        };
+        settle(claimed[0], Fate::Sent).await.unwrap();
+        settle(claimed[1], Fate::Blocked).await.unwrap();
+        assert!(store.finish_broadcast(id).await.unwrap().is_empty(), "somebody is still written to");
+        assert_eq!(store.take_back(id).await.unwrap(), 1, "whoever was claimed when the process died");
+        assert_eq!(store.claim(id).await.unwrap(), Some(claimed[2]));
+        settle(claimed[2], Fate::Failed).await.unwrap();
+        let told = store.finish_broadcast(id).await.unwrap();
+        assert_eq!((told[0].key.as_str(), told[0].lane), ("broadcast.ended:1", LaneId(STAFF)));
+        let done = store.broadcast(id).await.unwrap().unwrap();
+        assert_eq!((done.status, done.count), (Status::Done, Count { total: 3, sent: 1, blocked: 1, failed: 1 }));
+        assert!(store.running_broadcasts().await.unwrap().is_empty());
+
+        // Whoever has stopped the bot is counted and not written to.
+        assert_eq!(store.reach(&Audience::Everybody).await.unwrap(), (3, 1));
+        change(&store, lease, 1, broadcasting(Audience::Cities(vec!["Казань".into()]), None)).await;
+        let id = BroadcastId(2);
+        assert_eq!(store.claim(id).await.unwrap().map(|to| to.user), Some(UserId(1)));
+        assert_eq!(store.claim(id).await.unwrap(), None);
+        let stop = Change::StopBroadcast { broadcast: id, by_name: "Пётр".into() };
+        let (answer, told) = change(&store, lease, 2, stop.clone()).await;
+        assert_eq!((answer, told[0].key.as_str()), (json!({"done": true}), "broadcast.ended:2"));
+        let (answer, told) = change(&store, lease, 3, stop).await;
+        assert_eq!((answer, told.len()), (json!({"done": false}), 0));
+        let latest = store.broadcasts(1).await.unwrap().remove(0);
+        assert_eq!((latest.id, latest.ended_by.as_deref(), latest.count.blocked), (id, Some("Пётр"), 1));
+        store.close().await;
+    }
+
+    async fn the_last_vote_of_each_person_counts_until_the_poll_is_closed(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        for user in 1..=2 {
+            store.introduce(&partner(user, &[]), "Ольга").await.unwrap();
+        }
+        let poll = poll::New { question: "Когда?".into(), options: vec!["В среду".into(), "В пятницу".into()] };
+        let (answer, _) = change(&store, lease, 0, broadcasting(Audience::Everybody, Some(poll))).await;
+        assert_eq!(answer, json!({"id": 1, "poll": 1}));
+        while let Some(to) = store.claim(BroadcastId(1)).await.unwrap() {
+            let telegram_poll = Some(format!("copy-{}", to.user.0));
+            let receipt = Receipt { to, fate: Fate::Sent, message_id: Some(7), telegram_poll };
+            store.settle_broadcast(BroadcastId(1), receipt).await.unwrap();
+        }
+        let vote = |user, copy: &str, options: &[u8]| {
+            let options = options.to_vec();
+            Change::Vote { user: UserId(user), telegram_poll: copy.into(), options }
+        };
+        change(&store, lease, 1, vote(1, "copy-1", &[0])).await;
+        change(&store, lease, 2, vote(2, "copy-2", &[0, 1])).await;
+        change(&store, lease, 3, vote(1, "copy-1", &[1])).await;
+        let (answer, _) = change(&store, lease, 4, vote(9, "somebody else's", &[1])).await;
+        assert_eq!(answer, json!({"counted": false}));
+        let votes = async || {
+            let poll = store.poll(PollId(1)).await.unwrap().unwrap();
+            (poll.options.into_iter().map(|(_, votes)| votes).collect::<Vec<_>>(), poll.voters)
+        };
+        assert_eq!(votes().await, (vec![1, 2], 2));
+        change(&store, lease, 5, vote(2, "copy-2", &[])).await;
+        assert_eq!(votes().await, (vec![0, 1], 1));
+        // A copy whose receipt was lost is known by its voter, and the last vote counts in whichever it is.
+        change(&store, lease, 9, vote(1, "a lost copy", &[0])).await;
+        assert_eq!(votes().await, (vec![1, 0], 1));
+        change(&store, lease, 10, vote(1, "copy-1", &[1])).await;
+        assert_eq!(votes().await, (vec![0, 1], 1));
+        assert!(store.open_copies(10).await.unwrap().is_empty(), "an open poll has nothing to close");
+
+        let close = |by: &str| Change::ClosePoll { poll: PollId(1), by_name: by.into() };
+        let (answer, _) = change(&store, lease, 6, close("Ольга")).await;
+        assert_eq!(answer, json!({"done": true}));
+        let (answer, _) = change(&store, lease, 7, close("Пётр")).await;
+        assert_eq!(answer, json!({"done": false, "by": "Ольга"}));
+        let (answer, _) = change(&store, lease, 8, vote(2, "copy-2", &[0])).await;
+        assert_eq!((answer, votes().await), (json!({"counted": false}), (vec![0, 1], 1)));
+        let (answer, _) = change(&store, lease, 11, vote(2, "a lost copy", &[0])).await;
+        assert_eq!(answer, json!({"counted": false}), "nothing that they were sent is open");
+        for copy in store.open_copies(10).await.unwrap() {
+            assert_eq!(copy.message_id, 7);
+            store.shut_copy(copy).await.unwrap();
+        }
+        assert!(store.open_copies(10).await.unwrap().is_empty());
         store.close().await;
     }
 
@@ -332,6 +527,107 @@ facts! {
         store.close().await;
     }
 
+    async fn a_planned_moment_is_run_once(base: &Base) {
+        let store = base.open().await;
+        let weekly = job("0 10 * * MON");
+        let none = store.claim_run(&weekly, after(10), First::Skip).await.unwrap();
+        assert_eq!(none, None, "nobody was promised what was before the job");
+        assert_eq!(store.claim_run(&weekly, after(10), First::Skip).await.unwrap(), None);
+        let run = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().expect("a new moment");
+        assert_eq!(store.claim_run(&weekly, after(20), First::Skip).await.unwrap(), None, "it is taken");
+        assert_eq!(store.claim_run(&weekly, after(30), First::Skip).await.unwrap(), None, "it is at work");
+        store.end_run(&run, Outcome::Done, "all told").await.unwrap();
+        assert_eq!(store.claim_run(&weekly, after(20), First::Skip).await.unwrap(), None, "it is done");
+        assert!(store.claim_run(&weekly, after(40), First::Skip).await.unwrap().is_some(), "the latest moment");
+        let other = job("0 9 * * MON");
+        assert_eq!(store.claim_run(&other, after(40), First::Skip).await.unwrap(), None, "another schedule");
+        let own = Job { name: "host:ratings".to_owned(), schedule: "0 1 * * *".to_owned() };
+        assert!(store.claim_run(&own, after(40), First::Run).await.unwrap().is_some(), "the host's own begins");
+        let runs = store.latest_runs().await.unwrap();
+        assert_eq!(runs.iter().map(|run| run.planned_at).collect::<Vec<_>>(), [after(40), after(40), after(40)]);
+        store.close().await;
+    }
+
+    async fn a_run_whose_owner_died_goes_on_where_it_stood(base: &Base) {
+        let dies = Arc::new(AtomicU64::new(0));
+        let hook = dies.clone();
+        let store = base.open_with(move |_| hook.load(Ordering::Relaxed) > 0).await;
+        for user in 1..=5 {
+            store.introduce(&verified(user), "Ольга").await.unwrap();
+        }
+        let weekly = job("0 10 * * MON");
+        store.claim_run(&weekly, after(10), First::Skip).await.unwrap();
+        let run = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().unwrap();
+        let audience = job::Audience { standings: vec!["verified"], office: Some(ChatId(STAFF)) };
+        let step = store.feed_run(&run, &audience, 3).await.unwrap();
+        let lanes = |step: &Step| step.entries.iter().map(|entry| entry.lane.0).collect::<Vec<_>>();
+        assert_eq!((lanes(&step), step.is_last), (vec![STAFF, 1, 2, 3], false));
+        dies.store(1, Ordering::Relaxed);
+        assert!(matches!(store.feed_run(&run, &audience, 3).await, Err(Error::Crashed)));
+        let store = base.open().await;
+        let again = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().expect("its owner is dead");
+        let step = store.feed_run(&again, &audience, 3).await.unwrap();
+        assert_eq!((lanes(&step), step.is_last), (vec![4, 5], true));
+        let runs = store.latest_runs().await.unwrap();
+        assert!(matches!(runs[0].state, State::Ended { outcome: Outcome::Done, .. }), "{runs:?}");
+        assert_eq!(runs[0].progress.done, 6);
+        store.close().await;
+    }
+
+    async fn of_what_was_missed_only_the_latest_is_made_up(base: &Base) {
+        let dies = Arc::new(AtomicU64::new(0));
+        let hook = dies.clone();
+        let store = base.open_with(move |_| hook.load(Ordering::Relaxed) > 0).await;
+        let nightly = job("0 1 * * *");
+        store.claim_run(&nightly, after(10), First::Run).await.unwrap().expect("the first");
+        dies.store(1, Ordering::Relaxed);
+        assert!(store.put_set(&set()).await.is_err());
+        let store = base.open().await;
+        let run = store.claim_run(&nightly, after(50), First::Run).await.unwrap().expect("the latest");
+        assert_eq!(run.planned_at, after(50));
+        store.end_run(&run, Outcome::Done, "").await.unwrap();
+        assert_eq!(store.claim_run(&nightly, after(50), First::Run).await.unwrap(), None);
+        store.close().await;
+    }
+
+    async fn numbers_of_the_network_are_kept_by_month(base: &Base) {
+        let store = base.open().await;
+        let (october, november) = ("2026-10".parse().unwrap(), "2026-11".parse().unwrap());
+        store.sync_salons(vec![salon(1, "Казань", true), salon(2, "Казань", true), salon(3, "Тула", false)]).await.unwrap();
+        store.rate(october, vec![numbers(1, 300), numbers(2, 100), numbers(3, 251)], vec![]).await.unwrap();
+        store.place(vec![1, 3, 2], gathered(october, Some(after(5)))).await.unwrap();
+        // What fails keeps its numbers; what never had any has none.
+        store.rate(november, vec![numbers(1, 50)], vec![3]).await.unwrap();
+        store.rate(november, vec![], vec![1]).await.unwrap();
+        store.place(vec![1], gathered(november, None)).await.unwrap();
+        let rows = store.rating(october).await.unwrap();
+        let places: Vec<_> = rows.iter().map(|(row, salon)| (row.place, salon.id, row.is_stale)).collect();
+        assert_eq!(places, [(Some(1), 1, false), (Some(2), 3, false), (Some(3), 2, false)]);
+        assert_eq!(rows[0].0.numbers, numbers(1, 300).numbers);
+        let rows = store.rating(november).await.unwrap();
+        assert_eq!((rows.len(), rows[0].0.is_stale, rows[0].0.numbers.revenue), (1, true, Kopecks(50)));
+        let average = async |scope: Scope| {
+            let all = store.averages(&scope).await.unwrap();
+            all.iter().map(|average| (average.salons, average.revenue.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(average(Scope::Network).await, [(3, 217), (1, 50)]);
+        assert_eq!(average(Scope::City("Казань".to_owned())).await, [(2, 200), (1, 50)]);
+        assert_eq!(average(Scope::Size { is_million: false }).await, [(1, 251)]);
+        assert_eq!(store.ratings_of(1).await.unwrap().iter().map(|row| row.month).collect::<Vec<_>>(), [october, november]);
+        assert_eq!(store.placed().await.unwrap(), BTreeMap::from([(october, 3), (november, 1)]));
+        // A closed month stays closed, whatever is noted later.
+        store.place(vec![1, 3, 2], gathered(october, None)).await.unwrap();
+        let closed: Vec<_> = store.gathered().await.unwrap().iter().map(|g| (g.month, g.closed_at)).collect();
+        assert_eq!(closed, [(november, None), (october, Some(after(5)))]);
+        store.sync_salons(vec![salon(1, "Казань", true)]).await.unwrap();
+        let active: Vec<_> = store.salons().await.unwrap().iter().map(|kept| kept.salon.is_active).collect();
+        assert_eq!(active, [true, false, false]);
+        store.forget_ratings(november).await.unwrap();
+        assert!(store.rating(october).await.unwrap().is_empty());
+        assert_eq!(store.gathered().await.unwrap().len(), 1);
+        store.close().await;
+    }
+
     async fn sweeping_spares_what_is_open(base: &Base) {
         let store = base.open().await;
         let lease = begin(&store, ANNA).await;
@@ -369,7 +665,7 @@ facts! {
     }
 
     async fn migrating_twice_changes_nothing(base: &Base) {
-        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), ["0001 engine", "0002 network", "0003 outside", "0007 tasks"]);
+        assert_eq!(Store::migrate(&base.settings()).await.unwrap(), migrations());
         assert!(Store::migrate(&base.settings()).await.unwrap().is_empty());
         base.open().await.close().await;
     }
@@ -720,21 +1016,139 @@ fn timer(conversation: i64, no: u32, seconds: u64) -> timer::New {
     }
 }
 
-fn submission() -> Change {
-    Change::Submit(Submission {
-        kind: Kind::Registration,
-        user: UserId(ANNA),
-        chat: ChatId(ANNA),
-        body: json!({"city": "Казань"}).into(),
+async fn titles(store: &Store) -> Vec<String> {
+    let anna = store.partner(UserId(ANNA)).await.unwrap().unwrap();
+    anna.salons.into_iter().map(|salon| salon.title).collect()
+}
+
+/// A partner with barbershops in these cities.
+fn partner(user: i64, salons: &[(i64, &str)]) -> partner::Partner {
+    let salon = |&(id, city): &(i64, &str)| partner::Salon {
+        id,
+        title: format!("Барбершоп {id}"),
+        city: Some(city.into()),
+    };
+    partner::Partner {
+        user: UserId(user),
+        chat: ChatId(user),
+        status: partner::Status::Verified,
         profile: Profile {
-            name: "Петрова Анна Сергеевна".into(),
+            name: format!("Партнёр {user}"),
             phone: "+79990000001".into(),
+            username: None,
+            role: None,
+            position: None,
+        },
+        reachable: true,
+        reason: None,
+        created_at: START,
+        verified_at: Some(START),
+        salons: salons.iter().map(salon).collect(),
+    }
+}
+
+fn broadcasting(audience: Audience, poll: Option<poll::New>) -> Change {
+    Change::Broadcast(broadcast::New {
+        call: json!({"content": {"text": {"html": "Завтра сбор"}}}).into(),
+        poll,
+        audience,
+        audience_words: "все".into(),
+        staff: Some(ChatId(STAFF)),
+        progress: None,
+        by_name: "Ольга".into(),
+    })
+}
+
+fn submission() -> Change {
+    let profile = Profile {
+        name: "Петрова Анна Сергеевна".into(),
+        phone: "+79990000001".into(),
+        username: None,
+        role: Some(Role::Owner),
+        position: None,
+    };
+    submitting(Asks::Registration { form: json!({"city": "Казань"}).into(), profile })
+}
+
+fn submitting(asks: Asks) -> Change {
+    Change::Submit(Submission { asks, user: UserId(ANNA), chat: ChatId(ANNA), staff: Some(ChatId(STAFF)) })
+}
+
+fn approve(salons: &[(i64, &str)]) -> Decision {
+    let salon = |&(id, title): &(i64, &str)| partner::Salon { id, title: title.into(), city: None };
+    Decision::Approve { salons: salons.iter().map(salon).collect() }
+}
+
+fn salon(id: i64, city: &str, is_million: bool) -> Salon {
+    Salon {
+        id,
+        title: format!("BORODACH {city}, {id}"),
+        address: None,
+        city: Some(city.to_owned()),
+        region: Some("Регион".to_owned()),
+        is_million,
+        is_active: true,
+    }
+}
+
+fn numbers(salon: i64, revenue: i64) -> Loaded {
+    Loaded {
+        salon,
+        upto: chrono::NaiveDate::from_ymd_opt(2026, 10, 31).unwrap(),
+        numbers: Numbers {
+            revenue: Kopecks(revenue),
+            services: Kopecks(revenue),
+            goods: Kopecks(0),
+            average_check: None,
+            completed: 7,
+            visits: 9,
+            new_clients: 2,
+            returning_clients: Some(5),
+            base: 70,
+            return_share: None,
+        },
+        loaded_at: START,
+    }
+}
+
+fn gathered(month: Month, closed_at: Option<Timestamp>) -> Gathered {
+    Gathered { month, loaded_at: START, salons: 3, failed: 0, closed_at }
+}
+
+/// What the folder of migrations holds, as a migration is named.
+fn migrations() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+    let names =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = names.filter_map(|name| name.strip_suffix(".sql").map(|name| name.replace('_', " ")));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+fn job(schedule: &str) -> Job {
+    Job { name: "weekly_report".to_owned(), schedule: schedule.to_owned() }
+}
+
+/// A partner with the number `user` and no barbershop.
+pub fn verified(user: i64) -> Partner {
+    Partner {
+        user: UserId(user),
+        chat: ChatId(user),
+        status: partner::Status::Verified,
+        profile: Profile {
+            name: format!("Партнёр {user}"),
+            phone: format!("+7999000000{user}"),
             username: None,
             role: Some(Role::Owner),
             position: None,
         },
-        staff: Some(ChatId(STAFF)),
-    })
+        reachable: true,
+        reason: None,
+        created_at: START,
+        verified_at: Some(START),
+        salons: Vec::new(),
+    }
 }
 
 fn decide(request: i64, decision: Decision, by_name: &str) -> Change {

@@ -9,8 +9,9 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use borodach::conversation::Host;
+use borodach::http::Kind;
 use borodach::script::host::{
-    Action, Args, CallError, Caller, Done, HostFn, Intent, Kind, Look, Outside, Param, Shape, Written, add,
+    Action, Args, CallError, Caller, Done, HostFn, Intent, Look, Outside, Param, Shape, Written, add,
 };
 use futures::FutureExt as _;
 use serde_json::{Value, json};

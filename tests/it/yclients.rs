@@ -1,5 +1,7 @@
 //! The `YClients` client bears every habit of the service. A habit a test.
 
+mod suggest;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,7 +12,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use borodach::clock::{ManualClock, Timestamp};
 use borodach::config;
-use borodach::http::{self, BreakerSettings, ClientSettings, Policy, Scope, Service, Throttle, Verdict};
+use borodach::http::{
+    self, BreakerSettings, ClientSettings, Kind, Policy, Scope, Service, Throttle, Verdict,
+};
 use borodach::money::Kopecks;
 use borodach::sandbox::network::{Network, Salon};
 use borodach::sandbox::yclients::{Endpoint, Fault, Form, Limits, Oddities, Refused, YClients};
@@ -328,7 +332,7 @@ async fn a_company_is_read_whether_its_id_is_text_or_a_number_and_its_chain_a_ma
         }
     }
     let error = desk.client.company(CompanyId(1)).await.expect_err("it is not there");
-    assert_eq!((error.kind(), error.verdict()), ("not_found", Verdict::GiveUp));
+    assert_eq!((error.kind().word(), error.verdict()), ("not_found", Verdict::GiveUp));
     assert_snapshot!(error, @"YClients refused `company`: 404 Филиал не найден.");
 }
 
@@ -520,7 +524,7 @@ async fn a_chart_above_365_days_is_joined_and_a_pie_is_refused() {
     let lines = desk.client.chart(desk.id(), Chart::IncomeDaily, long).await.expect("a chart");
     assert_eq!(lines[0].points.len() as u64, long.days());
     let error = desk.client.pie(desk.id(), Chart::RecordStatus, long).await.expect_err("it cannot be summed");
-    assert_eq!((error.kind(), error.verdict()), ("invalid", Verdict::GiveUp));
+    assert_eq!((error.kind().word(), error.verdict()), ("invalid", Verdict::GiveUp));
     assert_snapshot!(error, @"YClients refused `analytics/overall/charts`: 422 Ошибка валидации; `date_to`: The maximum interval is 365 days");
 }
 
@@ -531,7 +535,7 @@ async fn a_missing_right_to_charts_does_not_condemn_the_token() {
     let chart = desk.client.chart(desk.id(), Chart::IncomeDaily, february()).await.expect_err("401");
     let overall = desk.february().await.expect_err("403");
     for error in [chart, overall] {
-        assert_eq!((error.kind(), error.is_about_tokens()), ("denied", false), "{error}");
+        assert_eq!((error.kind().word(), error.is_about_tokens()), ("denied", false), "{error}");
     }
 }
 
@@ -620,18 +624,18 @@ async fn every_answer_that_is_none_has_its_verdict() {
         let shown = format!("{} {}", said.status, String::from_utf8_lossy(&said.body));
         stub.says([said]);
         let error = refusal_of(&client, &clock).await;
-        assert_eq!((error.kind(), error.verdict()), (kind, verdict), "{shown}: {error}");
+        assert_eq!((error.kind().word(), error.verdict()), (kind, verdict), "{shown}: {error}");
         let repeated = matches!(verdict, Verdict::Again | Verdict::LookFirst | Verdict::WaitFor(..));
         assert_eq!(stub.asked().len(), if repeated { 3 } else { 1 }, "{shown}");
     }
     let nobody = "http://127.0.0.1:1/api/v1".parse().expect("a URL");
     let (alone, _) = self::client(nobody, Throttle::new("yclients", &[]), clock.clone());
     let error = february_of(&alone, 7).await.expect_err("nobody listens");
-    assert_eq!((error.kind(), error.verdict()), ("unavailable", Verdict::Again));
+    assert_eq!((error.kind().word(), error.verdict()), ("unavailable", Verdict::Again));
     assert!(!error.to_string().contains("127.0.0.1"), "{error}");
-    assert_eq!((Error::NoChain.kind(), Error::NoChain.verdict()), ("invalid", Verdict::AskPerson));
+    assert_eq!((Error::NoChain.kind().word(), Error::NoChain.verdict()), ("invalid", Verdict::AskPerson));
     let no_such = Error::NoSuchChain { chain: ChainId(1), seen: Vec::new() };
-    assert_eq!((no_such.kind(), no_such.verdict()), ("not_found", Verdict::AskPerson));
+    assert_eq!((no_such.kind().word(), no_such.verdict()), ("not_found", Verdict::AskPerson));
 }
 
 /// The error of the last attempt; whoever waits for the clock is given the time.
@@ -685,7 +689,7 @@ async fn a_service_that_answers_too_late_has_not_answered() {
     let hasty = Client::new(&settings, service, http, desk.clock.clone());
     desk.sandbox.faults().next(Endpoint::Overall, Fault::Slow(Duration::from_secs(5)), 3);
     let error = hasty.overall(desk.id(), february()).await.expect_err("it is slow");
-    assert_eq!((error.kind(), error.verdict()), ("unavailable", Verdict::LookFirst), "{error}");
+    assert_eq!((error.kind().word(), error.verdict()), ("unavailable", Verdict::LookFirst), "{error}");
 }
 
 #[tokio::test]
@@ -780,7 +784,7 @@ async fn calls_refused_together_count_as_one_refusal() {
     clock.turn(Duration::from_mins(1));
     let outcomes = many.await.into_iter().map(|outcome| outcome.expect("no panic"));
     let refused: Vec<Error> = outcomes.filter_map(Result::err).collect();
-    assert_eq!(refused.iter().map(Error::kind).collect::<Vec<_>>(), ["limit"], "of its three attempts");
+    assert_eq!(refused.iter().map(Error::kind).collect::<Vec<_>>(), [Kind::Limit], "of its three attempts");
 }
 
 // What cannot be so.

@@ -211,6 +211,11 @@ impl Telegram {
         Ok(made)
     }
 
+    /// The person has started the bot long ago: it may write to them, and hears nothing of it now.
+    pub fn has_started(&self, person: i64) {
+        self.change(person, |person| person.started = true);
+    }
+
     /// The person blocks the bot: `my_chat_member` says "kicked", and every send is 403 from now on.
     pub fn blocks(&self, person: i64) -> Vec<i64> {
         self.set_blocked(person, true)

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::{Action, Args, CallError, Caller, HostFn, Param, Right, Shape};
 use crate::conversation::Host;
 use crate::store::change::Change;
+use crate::store::notification::Notification;
 use crate::store::partner::{Partner, Profile, Role, Salon};
-use crate::store::request::{Decision, Kind, Request, RequestId, Submission};
+use crate::store::request::{Asks, Decision, Request, RequestId, Submission};
 use crate::telegram::UserId;
 
 const REQUEST: Param = Param { name: "заявка", shape: Shape::Int, help: "номер заявки" };
@@ -23,6 +24,47 @@ pub(super) fn functions() -> Vec<HostFn> {
             action: Action::Read(|host, caller, _| {
                 async move { Ok(partner_card(&caller, host.store().partner(caller.user).await?.as_ref())) }
                     .boxed()
+            }),
+            ..HostFn::PLAIN
+        },
+        HostFn {
+            module: "partner",
+            name: "notifications",
+            returns: "карта имя → true или false: task_moved, task_commented, task_completed, weekly_report, reminders",
+            help: "О чём собеседник хочет узнавать; пока не выбирал — обо всём.",
+            example: "if partner::notifications().weekly_report { chat.say(\"Вот цифры за неделю\"); }",
+            action: Action::Read(|host, caller, _| {
+                async move {
+                    let off = host.store().switched_off(caller.user).await?;
+                    let switches =
+                        Notification::ALL.map(|name| (name.as_str().to_owned(), json!(!off.contains(&name))));
+                    Ok(Value::Object(switches.into_iter().collect()))
+                }
+                .boxed()
+            }),
+            ..HostFn::PLAIN
+        },
+        HostFn {
+            module: "partner",
+            name: "set_notification",
+            params: &[
+                Param {
+                    name: "имя", shape: Shape::Text, help: "одно из имён partner::notifications"
+                },
+                Param { name: "нужно", shape: Shape::Bool, help: "true — сообщать" },
+            ],
+            help: "Включает или выключает уведомление собеседника.",
+            example: "partner::set_notification(\"weekly_report\", false);",
+            right: Right::Partner,
+            action: Action::LocalWrite(|_, caller, args| {
+                let name = args.str(0);
+                let known = Notification::ALL.into_iter().find(|known| known.as_str() == name);
+                let notification = known.ok_or_else(|| {
+                    let names = Notification::ALL.map(Notification::as_str).join(", ");
+                    CallError::Invalid(format!("нет уведомления «{name}»; есть {names}"))
+                })?;
+                let is_on = args.any(1).as_bool().unwrap_or(true);
+                Ok(Change::Notify { user: caller.user, notification, is_on })
             }),
             ..HostFn::PLAIN
         },
@@ -57,6 +99,19 @@ pub(super) fn functions() -> Vec<HostFn> {
         },
         HostFn {
             module: "requests",
+            name: "add_shops",
+            params: &[Param {
+                name: "барбершопы", shape: Shape::List, help: "каждый — словами человека"
+            }],
+            returns: "#{ id } и already: true, если заявка уже ждёт",
+            help: "Партнёр просит привязать ещё барбершопы; ждёт не больше одной заявки. В чат офиса уходит событие request.submitted.",
+            example: "let request = requests::add_shops([\"Казань, ТЦ Кольцо\"]);\nchat.say(`Заявка №${request.id} отправлена.`);",
+            right: Right::Partner,
+            action: Action::LocalWrite(add_shops),
+            ..HostFn::PLAIN
+        },
+        HostFn {
+            module: "requests",
             name: "mine",
             returns: "карта последней заявки или ()",
             help: "Последняя заявка собеседника.",
@@ -73,7 +128,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "requests",
             name: "get",
             params: &[REQUEST],
-            returns: "карта: id, status, name, phone, shops, reason, decided_by, … или ()",
+            returns: "карта: id, kind (registration или add_salon), status, user, name, phone, shops, reason, decided_by, … или ()",
             help: "Заявка по номеру; чужие видит только офис.",
             action: Action::Read(|host, caller, args| {
                 async move {
@@ -89,10 +144,18 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "requests",
             name: "approve",
             params: &[REQUEST],
+            options: &[Param {
+                name: "shops",
+                shape: Shape::List,
+                help: "барбершопы, которые станут его: карты из shops::find или shops::suggest",
+            }],
             returns: "#{ done: true } или #{ done: false, decision, by }: другой успел раньше",
-            help: "Одобряет заявку; только для офиса. Человеку уходит событие request.approved.",
+            help: "Одобряет заявку и привязывает барбершопы, всё разом; только для офиса. Человеку уходит событие request.approved.",
+            example: "let answer = requests::approve(1, #{ shops: shops::find(\"казань кольцо\") });\nif !answer.done { chat.say(`Уже решено: ${answer.by}`); }",
             right: Right::Staff,
-            action: Action::LocalWrite(|_, caller, args| Ok(decide(caller, args, Decision::Approve))),
+            action: Action::LocalWrite(|_, caller, args| {
+                Ok(decide(caller, args, Decision::Approve { salons: salons(args)? }))
+            }),
             ..HostFn::PLAIN
         },
         HostFn {
@@ -138,14 +201,30 @@ fn submit(host: &Host, caller: &Caller, args: &Args) -> Result<Change, CallError
         role,
         position: field("position").map(str::to_owned),
     };
-    Ok(Change::Submit(Submission {
-        kind: Kind::Registration,
-        user: caller.user,
-        chat: caller.chat,
-        body: form.clone().into(),
-        profile,
-        staff: host.staff_chat(),
-    }))
+    let asks = Asks::Registration { form: form.clone().into(), profile };
+    Ok(Change::Submit(Submission { asks, user: caller.user, chat: caller.chat, staff: host.staff_chat() }))
+}
+
+fn add_shops(host: &Host, caller: &Caller, args: &Args) -> Result<Change, CallError> {
+    let words =
+        args.list(0).iter().map(|words| words.as_str().map(str::trim).filter(|words| !words.is_empty()));
+    let shops: Option<Vec<String>> = words.map(|words| words.map(str::to_owned)).collect();
+    let shops = shops
+        .filter(|shops| !shops.is_empty())
+        .ok_or_else(|| CallError::Invalid("барбершопы — список слов, хотя бы один".to_owned()))?;
+    let asks = Asks::AddSalon { shops };
+    Ok(Change::Submit(Submission { asks, user: caller.user, chat: caller.chat, staff: host.staff_chat() }))
+}
+
+/// The barbershops chosen with an approval, as the search gave them: the decision depends on no service.
+fn salons(args: &Args) -> Result<Vec<Salon>, CallError> {
+    let wrong = || CallError::Invalid("shops — список карт #{ id, label, city }".to_owned());
+    let chosen = args.option("shops").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let salon = |card: &Value| {
+        let text = |key: &str| card.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Salon { id: card.get("id")?.as_i64()?, title: text("label")?, city: text("city") })
+    };
+    chosen.iter().map(|card| salon(card).ok_or_else(wrong)).collect()
 }
 
 fn decide(caller: &Caller, args: &Args, decision: Decision) -> Change {
@@ -179,6 +258,7 @@ fn card(partner: &Partner) -> Value {
 fn request_card(request: &Request) -> Value {
     let mut card: Value = request.body.read().unwrap_or_else(|_| json!({}));
     card["id"] = json!(request.id);
+    card["kind"] = json!(request.kind.as_str());
     card["user"] = json!(request.user);
     card["status"] = json!(request.status.as_str());
     card["reason"] = json!(request.reason);

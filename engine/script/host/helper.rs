@@ -7,10 +7,11 @@ use chrono_tz::Europe::Moscow;
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
-use super::{Action, Args, CallError, Caller, Done, HostFn, Kind, Outside, Param, Right, Shape};
+use super::{Action, Args, CallError, Caller, Done, HostFn, Outside, Param, Right, Shape};
 use crate::clock::Timestamp;
 use crate::conversation::Host;
 use crate::helper::Answer;
+use crate::http::Kind;
 use crate::telegram::html;
 
 const SERVICE: &str = "helper";

@@ -11,7 +11,8 @@ use super::{Action, Args, CallError, Caller, Done, HostFn, Outside, Param, Right
 use crate::conversation::{Host, Kept};
 use crate::store::partner::Salon as Own;
 use crate::store::task::{Task, TaskId};
-use crate::yclients::{CompanyId, Overall, Period, Salon};
+use crate::text::folded;
+use crate::yclients::{CompanyId, Overall, Period, Salon, suggest};
 
 const SHOP: Param = Param { name: "барбершоп", shape: Shape::Int, help: "его id" };
 const FROM: Param =
@@ -28,8 +29,14 @@ const KEY: Param = Param {
     name: "ключ", shape: Shape::Text, help: "ключ записи, которая создала задачу"
 };
 
+const WORDS: Param = Param {
+    name: "слова", shape: Shape::Text, help: "как человек назвал барбершоп"
+};
+
 /// The most barbershops a search brings.
 const FOUND: usize = 50;
+/// The most barbershops that are proposed for somebody's words.
+const SUGGESTED: usize = 6;
 
 #[expect(clippy::unnecessary_wraps, reason = "a function may do without: the table's field is optional")]
 const fn asks(minutes: u64, stand_in: fn(&Args) -> Value) -> Option<Outside> {
@@ -121,10 +128,28 @@ pub(super) fn functions() -> Vec<HostFn> {
                     let query = folded(args.str(0));
                     let words: Vec<&str> = query.split_whitespace().collect();
                     let found = kept.value.iter().filter(|salon| {
-                        let text = searched(salon);
+                        let text = salon.searched();
                         words.iter().all(|word| text.contains(word))
                     });
                     Ok(found.take(FOUND).map(card).collect())
+                }
+                .boxed()
+            }),
+            ..HostFn::PLAIN
+        },
+        HostFn {
+            module: "shops",
+            name: "suggest",
+            params: &[WORDS],
+            returns: "список #{ id, label, city, address }, самые похожие впереди, не больше 6",
+            help: "Подбирает барбершопы сети по тому, как человек назвал свой: совпасть могут не все слова. Только для офиса.",
+            example: "for shop in shops::suggest(\"Казань, ТЦ Кольцо\") { chat.say(shop.label); }",
+            right: Right::Staff,
+            outside: asks(15, |_| json!([])),
+            action: Action::Read(|host, _, args| {
+                async move {
+                    let kept = salons(host).await?;
+                    Ok(suggest(&kept.value, args.str(0), SUGGESTED).into_iter().map(card).collect())
                 }
                 .boxed()
             }),
@@ -250,18 +275,8 @@ async fn salons(host: &Host) -> Result<Kept<Vec<Salon>>, CallError> {
 }
 
 /// The caller's own barbershops.
-async fn own(host: &Host, caller: &Caller) -> Result<Vec<Own>, CallError> {
+pub(super) async fn own(host: &Host, caller: &Caller) -> Result<Vec<Own>, CallError> {
     Ok(host.store().partner(caller.user).await?.map_or_else(Vec::new, |partner| partner.salons))
-}
-
-/// Lower case, and «ё» as people type it.
-fn folded(text: &str) -> String {
-    text.to_lowercase().replace('ё', "е")
-}
-
-fn searched(salon: &Salon) -> String {
-    let parts = [Some(salon.title.as_str()), salon.city.as_deref(), salon.address.as_deref()];
-    folded(&parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 fn card(salon: &Salon) -> Value {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Args, Param, Shape};
 use crate::clock::Timestamp;
 use crate::conversation::Host;
+use crate::http::Kind;
 use crate::store::{self, change::Change};
 
 /// What a declaration says of a call to another service.
@@ -94,44 +95,6 @@ pub enum Look {
     NotDone,
     /// Nothing can be found out.
     Unknown,
-}
-
-/// What went wrong outside, as scripts tell it apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// No answer, or none that can be used.
-    Unavailable,
-    /// The service will not have it.
-    Rejected,
-    /// What was asked about is not there.
-    NotFound,
-    /// Somebody lacks a right: the caller here, or our token there.
-    Denied,
-    /// Too much at once; `retry_after` says when there is room.
-    Limit,
-    /// The arguments make no sense.
-    Invalid,
-}
-
-impl Kind {
-    /// The kind of this word.
-    pub fn parse(word: &str) -> Option<Kind> {
-        let all =
-            [Kind::Unavailable, Kind::Rejected, Kind::NotFound, Kind::Denied, Kind::Limit, Kind::Invalid];
-        all.into_iter().find(|kind| kind.word() == word)
-    }
-
-    /// The kind as scripts read it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Unavailable => "unavailable",
-            Kind::Rejected => "rejected",
-            Kind::NotFound => "not_found",
-            Kind::Denied => "denied",
-            Kind::Limit => "limit",
-            Kind::Invalid => "invalid",
-        }
-    }
 }
 
 /// Why the host did not do what a script asked; the script may catch it as a map.

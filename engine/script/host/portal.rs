@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::outside::LATER;
 use super::{
-    Action, Args, CallError, Caller, Done, HostFn, Intent, Kind, Look, Outside, Param, Right, Shape, Written,
+    Action, Args, CallError, Caller, Done, HostFn, Intent, Look, Outside, Param, Right, Shape, Written,
 };
 use crate::bitrix24::{
     self, Client, FileId, GroupId, Means, NewTask, PortalUserId, Priority, Stage, StageId, Status,
@@ -16,6 +16,7 @@ use crate::bitrix24::{
 };
 use crate::clock::Timestamp;
 use crate::conversation::{Host, Kept};
+use crate::http::Kind;
 use crate::store::change::Change;
 use crate::store::task::{self, By, Seen, TaskId};
 use crate::telegram::html;

@@ -5,7 +5,7 @@ use rhai::Dynamic;
 use serde_json::{Value, json};
 
 use super::{Action, Args, HostFn, Param, Shape};
-use crate::script::value::{Html, html_of};
+use crate::script::value::{Html, html_of, markup};
 use crate::telegram::html;
 
 const NUMBER: Param = Param { name: "число", shape: Shape::Int, help: "сколько" };
@@ -63,6 +63,14 @@ pub(super) fn functions() -> Vec<HostFn> {
             "html",
             "Ставит значения в HTML-образец: html::fill(\"<b>{name}</b>\", #{ name: имя }).",
             fill,
+        ),
+        pure(
+            "html",
+            "clean",
+            &[TEXT],
+            "html",
+            "HTML, набранный человеком, таким, каким его примет Telegram: лишние теги убраны, незакрытые закрыты.",
+            |args| Ok(Dynamic::from(Html(html::clean(markup(args.any(0)))))),
         ),
         HostFn {
             module: "time",

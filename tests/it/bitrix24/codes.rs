@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use borodach::bitrix24::{Error, Kind, TaskId};
-use borodach::http::{Scope, Verdict};
+use borodach::bitrix24::{Error, TaskId};
+use borodach::http::{Kind, Scope, Verdict};
 
 use super::Scripted;
 

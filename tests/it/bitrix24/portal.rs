@@ -8,11 +8,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use borodach::bitrix24::event::{self, What};
 use borodach::bitrix24::{
-    Client, Content, Deadline, Error, GroupId, Kind, Look, Means, NewTask, PortalUserId, Priority, Proof,
-    Refusal, Status, TaskChanges, TaskFilter, TaskId, WriteKey,
+    Client, Content, Deadline, Error, GroupId, Look, Means, NewTask, PortalUserId, Priority, Proof, Refusal,
+    Status, TaskChanges, TaskFilter, TaskId, WriteKey,
 };
 use borodach::clock::{ManualClock, Timestamp};
-use borodach::http::Verdict;
+use borodach::http::{Kind, Verdict};
 use borodach::sandbox::bitrix24::{
     Bitrix24, Brackets, Card, DESIGN, DEVELOPMENT, Fault, Hook, Limits, Mail, Method, Often, Rest3, Rule,
     Scope,

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use borodach::bitrix24::{
-    Address, AddressError, AttachmentId, Content, Deadline, Deed, Error, FileId, FolderId, GroupId, Kind,
-    Look, Means, PortalUserId, Priority, Proof, Refusal, Stage, StageId, Status, TaskChanges, TaskFilter,
-    TaskId,
+    Address, AddressError, AttachmentId, Content, Deadline, Deed, Error, FileId, FolderId, GroupId, Look,
+    Means, PortalUserId, Priority, Proof, Refusal, Stage, StageId, Status, TaskChanges, TaskFilter, TaskId,
 };
 use borodach::clock::Timestamp;
 use borodach::config::Limit;
-use borodach::http::Verdict;
+use borodach::http::{Kind, Verdict};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use borodach::telegram::UserId;
 
 use super::{At, Base, On, Talk, numbers, tells};
 use crate::desk::{ANNA, Desk, OFFICE, OLGA};
-use crate::registration::applies;
+use crate::registration::{applies, approves};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_death_at_any_commit_changes_nothing_that_people_see() {
@@ -105,7 +105,7 @@ async fn applies_and_is_approved(desk: &Desk) {
     applies(desk, ANNA).await;
     let office = desk.office(OLGA);
     office.hears("Заявка №").await;
-    office.presses("✅ Одобрить");
+    approves(&office).await;
     office.hears("одобрена. Решение: Ольга Смирнова").await;
     desk.talks(ANNA).hears("Добро пожаловать в сеть").await;
 }

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::*;
 use crate::desk::{OFFICE, OLGA};
+use crate::registration::approves;
 
 /// A process of the binary `borodach`; killed when the test is over, whatever it came to.
 struct Process(Child);
@@ -202,7 +203,7 @@ async fn killed_after_every_word(on: On) {
         walks(&desk, FIRST_GUEST, &REGISTRATION).await;
         let office = desk.office(OLGA);
         office.hears("Заявка №").await;
-        office.presses("✅ Одобрить");
+        approves(&office).await;
         office.hears("одобрена. Решение").await;
         desk.talks(FIRST_GUEST).hears("Добро пожаловать").await;
     };

@@ -1,0 +1,1 @@
+-- The twin gives the other database a function that this one has.

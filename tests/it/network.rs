@@ -1,0 +1,294 @@
+//! The numbers of the network over months: gathered at night, closed once, kept through failures.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use borodach::clock::ManualClock;
+use borodach::config::Limit;
+use borodach::ratings::Month;
+use borodach::sandbox::network::Network;
+use borodach::sandbox::yclients::{Endpoint, Fault, Limits, Often, Refused, Rule, YClients};
+use borodach::store::partner::{Partner, Salon};
+use borodach::store::rating::Row;
+use chrono::NaiveDate;
+
+use crate::desk::{ANNA, Desk};
+use crate::jobs::at;
+
+const SALONS: usize = 12;
+
+fn month(words: &str) -> Month {
+    words.parse().expect("a month")
+}
+
+fn day(words: &str) -> NaiveDate {
+    words.parse().expect("a day")
+}
+
+/// The twelve months before one.
+fn year_before(words: &str) -> BTreeSet<Month> {
+    (1..=12).map(|back| month(words).back(back)).collect()
+}
+
+/// A bot, the salons it counts, and their clock.
+struct Town {
+    desk: Desk,
+    salons: YClients,
+    clock: Arc<ManualClock>,
+}
+
+impl Town {
+    /// A bot that has not run yet, at noon of the last day of October.
+    async fn lay() -> Town {
+        let mut desk = Desk::lay().await;
+        let clock = ManualClock::new(at("2026-10-31 12:00"));
+        desk.clock = clock.clone();
+        let anywhere = "127.0.0.1:0".parse().expect("an address");
+        let network = Network::new(SALONS, day("2026-10-31"), 7);
+        let salons =
+            YClients::start(anywhere, network, clock.clone()).await.expect("loopback has free ports");
+        salons.set_limits(Limits::OFF);
+        desk.config.yclients.api_url = salons.url();
+        desk.config.yclients.partner_token = Some(YClients::PARTNER.to_owned().into());
+        desk.config.yclients.user_token = Some(YClients::USER.to_owned().into());
+        desk.config.yclients.chain_id = Some(Network::CHAIN);
+        let services = &mut desk.config.services;
+        services.yclients.per_second = Limit::OFF;
+        services.yclients.per_minute = Limit::OFF;
+        services.breaker.failures = Limit::OFF;
+        services.retry.attempts = NonZeroU32::MIN;
+        Town { desk, salons, clock }
+    }
+
+    /// The same after its first night of work.
+    async fn filled() -> Town {
+        let mut town = Town::lay().await;
+        town.desk.run().await;
+        town.comes_to("done", "2026-10-31 01:00").await;
+        town
+    }
+
+    /// Waits until the run for a moment stands so.
+    async fn comes_to(&self, result: &str, planned_at: &str) {
+        let what = format!("the run of {planned_at} is {result}");
+        self.desk
+            .until(&what, async || {
+                let last = self.job().await["last"].clone();
+                last["result"] == result && last["planned_at"] == at(planned_at).0
+            })
+            .await;
+    }
+
+    /// What `/health` tells of the gathering.
+    async fn job(&self) -> serde_json::Value {
+        let health = self.desk.health().await;
+        let jobs = health["parts"]["scheduler"]["jobs"].as_array().expect("a list").clone();
+        jobs.into_iter().find(|job| job["name"] == "host:ratings").expect("it is planned")
+    }
+
+    fn fail(&self) {
+        let kind = Fault::ServerError;
+        self.salons.faults().add(Rule { endpoint: Some(Endpoint::Overall), kind, often: Often::Chance(1.0) });
+    }
+
+    async fn rows(&self, month: Month) -> Vec<Row> {
+        let rows = self.desk.kept().rating(month).await.expect("the store is well");
+        rows.into_iter().map(|(row, _)| row).collect()
+    }
+
+    /// Every row says what the network says of the days up to `upto`, and more is never behind less.
+    async fn tells_the_truth(&self, month: Month, upto: NaiveDate) {
+        let rows = self.rows(month).await;
+        assert_eq!(rows.len(), SALONS, "{month}: a row for each");
+        for row in &rows {
+            let salon = self.salons.network().salon(row.salon).expect("it is ours");
+            let totals = self.salons.network().totals(salon, month.first(), upto);
+            assert_eq!((row.numbers.revenue, row.upto), (totals.sum.income(), upto), "{month} {}", row.salon);
+            assert!(!row.is_stale, "{month} of {}", row.salon);
+        }
+        let placed: Vec<&Row> = rows.iter().filter(|row| row.place.is_some()).collect();
+        let places: Vec<u32> = placed.iter().filter_map(|row| row.place).collect();
+        assert!(
+            places.iter().copied().eq(1..=u32::try_from(placed.len()).expect("few")),
+            "{month}: {places:?}"
+        );
+        assert!(placed.is_sorted_by(|one, next| one.numbers.revenue >= next.numbers.revenue), "{month}");
+    }
+
+    async fn closed(&self) -> BTreeSet<Month> {
+        let gathered = self.desk.kept().gathered().await.expect("the store is well");
+        gathered.into_iter().filter(|gathered| gathered.closed_at.is_some()).map(|g| g.month).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_empty_database_is_filled_with_a_year() {
+    let town = Town::filled().await;
+    assert_eq!(town.closed().await, year_before("2026-10"));
+    for month in year_before("2026-10") {
+        town.tells_the_truth(month, month.last()).await;
+    }
+    town.tells_the_truth(month("2026-10"), day("2026-10-30")).await;
+    let job = town.job().await;
+    assert_eq!((&job["last"]["done"], &job["last"]["total"]), (&156.into(), &156.into()), "{job:#}");
+    assert_eq!(job["next"], at("2026-11-01 01:00").0, "{job:#}");
+    let salons = town.desk.kept().salons().await.expect("the store is well");
+    assert!(salons.iter().all(|kept| kept.salon.region.is_some()), "{salons:#?}");
+    assert_eq!(town.desk.health().await["parts"]["scheduler"]["status"], "ok");
+}
+
+#[tokio::test]
+async fn the_turn_of_a_month_is_closed_once_and_complete_through_downtime_and_an_outage() {
+    const NIGHT: &str = "2026-11-01 01:00";
+    let mut town = Town::filled().await;
+    let october = month("2026-10");
+    town.clock.set(at("2026-10-31 23:50"));
+    town.clock.set(at("2026-11-01 00:30"));
+    town.desk.stop().await;
+    town.clock.set(at("2026-11-01 01:30"));
+    town.fail();
+    town.desk.run().await;
+    town.comes_to("held_up", NIGHT).await;
+    assert!(!town.closed().await.contains(&october));
+    let known = town.rows(october).await;
+    assert!(known.iter().all(|row| row.is_stale), "what failed is marked");
+    assert!(
+        known.iter().any(|row| row.numbers.revenue.0 > 0 && row.place == Some(1)),
+        "and no zero is made of it"
+    );
+    assert_eq!(town.desk.health().await["parts"]["scheduler"]["status"], "degraded");
+    // Ten minutes later the service is still away.
+    let calls = town.salons.calls(Endpoint::Overall);
+    town.clock.turn(Duration::from_mins(10));
+    town.salons.wait_for(|salons| salons.calls(Endpoint::Overall) >= calls + SALONS as u64).await;
+    town.comes_to("held_up", NIGHT).await;
+    town.salons.faults().clear();
+    let calls = town.salons.calls(Endpoint::Overall);
+    town.clock.turn(Duration::from_mins(10));
+    town.comes_to("done", NIGHT).await;
+    assert_eq!(
+        town.salons.calls(Endpoint::Overall) - calls,
+        SALONS as u64,
+        "each is asked once, nobody else"
+    );
+    town.tells_the_truth(october, october.last()).await;
+    assert!(town.closed().await.contains(&october));
+    let closed = town.rows(october).await;
+    // Nothing is done twice, whatever comes.
+    let calls = town.salons.calls(Endpoint::Overall);
+    town.clock.set(at("2026-11-01 02:00"));
+    town.desk.stop().await;
+    town.desk.run().await;
+    town.comes_to("done", NIGHT).await;
+    assert_eq!(town.salons.calls(Endpoint::Overall), calls);
+    // The next night has a day of November, and October stays as it was.
+    town.clock.set(at("2026-11-02 01:00"));
+    town.comes_to("done", "2026-11-02 01:00").await;
+    town.tells_the_truth(month("2026-11"), day("2026-11-01")).await;
+    assert_eq!(town.rows(october).await, closed);
+    assert_eq!(town.closed().await, year_before("2026-11"), "twelve are kept");
+}
+
+#[tokio::test]
+async fn a_salon_closed_to_us_keeps_its_numbers_and_holds_up_no_month() {
+    let town = Town::filled().await;
+    let october = month("2026-10");
+    let before = town.rows(october).await;
+    let first = before.iter().find(|row| row.place == Some(1)).expect("somebody is first").clone();
+    town.salons.refuse(first.salon, Some(Refused::NoRight));
+    town.clock.set(at("2026-11-01 01:00"));
+    town.comes_to("done", "2026-11-01 01:00").await;
+    assert!(town.closed().await.contains(&october));
+    let rows = town.rows(october).await;
+    let kept = rows.iter().find(|row| row.salon == first.salon).expect("it is there");
+    assert!(kept.is_stale);
+    assert_eq!((&kept.numbers, kept.upto), (&first.numbers, first.upto), "the last known, never zero");
+    assert_eq!(rows.iter().filter(|row| row.is_stale).count(), 1);
+}
+
+#[tokio::test]
+async fn a_formula_that_fails_leaves_the_places_until_it_is_mended() {
+    let town = Town::filled().await;
+    let october = month("2026-10");
+    let file = town.desk.folder.path().join("scripts/rating.rhai");
+    let live = async || town.desk.health().await["parts"]["scripts"]["live"]["hash"].clone();
+    let change = async |text: &str| {
+        let before = live().await;
+        std::fs::write(&file, text).expect("the folder is ours");
+        town.desk.until("the scripts have changed", async || live().await != before).await;
+    };
+    let places = async || -> Vec<(i64, Option<u32>)> {
+        town.rows(october).await.into_iter().map(|row| (row.salon, row.place)).collect()
+    };
+    change("fn points(shop) { throw \"ой\"; }").await;
+    let before = places().await;
+    town.clock.set(at("2026-11-01 01:00"));
+    town.comes_to("held_up", "2026-11-01 01:00").await;
+    let report = town.job().await["last"]["report"].to_string();
+    assert!(report.contains("scripts/rating.rhai") && report.contains("ой"), "{report}");
+    assert_eq!(places().await, before);
+    // By visits, the fewest first.
+    change("fn points(shop) { if shop.completed == 0 { return (); } -shop.completed }").await;
+    town.clock.turn(Duration::from_mins(10));
+    town.comes_to("done", "2026-11-01 01:00").await;
+    let rows = town.rows(october).await;
+    let visits = rows.iter().filter(|row| row.place.is_some()).map(|row| row.numbers.completed);
+    let visits: Vec<u64> = visits.collect();
+    assert!(visits.len() > 2 && visits.is_sorted(), "{visits:?}");
+}
+
+#[tokio::test]
+async fn a_salon_that_left_the_list_is_closed_and_asked_no_more() {
+    let town = Town::filled().await;
+    let gone = town.salons.network().salons()[2].id;
+    town.salons.hide(gone, true);
+    // The list is asked for every four hours.
+    town.clock.set(at("2026-10-31 12:30"));
+    let is_active = async || {
+        let salons = town.desk.kept().salons().await.expect("the store is well");
+        salons.iter().find(|kept| kept.salon.id == gone).expect("none is deleted").salon.is_active
+    };
+    town.desk.until("it is closed", async || !is_active().await).await;
+    town.clock.set(at("2026-11-01 01:00"));
+    town.comes_to("done", "2026-11-01 01:00").await;
+    assert!(town.closed().await.contains(&month("2026-10")), "nobody waits for it");
+    let october = town.rows(month("2026-10")).await;
+    assert_eq!(october.iter().find(|row| row.salon == gone).expect("what was known stays").place, None);
+}
+
+#[tokio::test]
+async fn a_partner_sees_their_own_numbers_and_nobody_elses_name() {
+    const PROBE: &str = "\
+        flow(#{ title: \"Проба\", on: [command(\"/go\")], access: [\"guest\", \"verified\"] });\n\
+        fn start(chat, partner) {\n\
+            if partner.shops.is_empty() { return chat.say(\"здесь\"); }\n\
+            let other = 0;\n\
+            let named = 0;\n\
+            let board = ratings::network(\"2026-09\");\n\
+            for row in board.rows {\n\
+                if row.label != () { named += 1; }\n\
+                if !row.own { other = row.shop; }\n\
+            }\n\
+            let kind = \"\";\n\
+            try { ratings::history(other); } catch (error) { kind = error.kind; }\n\
+            let months = ratings::history(partner.shops[0].id).len();\n\
+            chat.say(`Названо ${named} из ${board.count}, чужое: ${kind}, месяцев ${months}`);\n\
+        }";
+    let mut town = Town::lay().await;
+    std::fs::write(town.desk.flow("probe"), PROBE).expect("the folder is ours");
+    town.desk.run().await;
+    town.comes_to("done", "2026-10-31 01:00").await;
+    let anna = town.desk.talks(ANNA);
+    anna.writes("/go");
+    anna.hears("здесь").await;
+    let rows = town.rows(month("2026-09")).await;
+    let first = rows.iter().find(|row| row.place == Some(1)).expect("somebody is first");
+    let salon = Salon { id: first.salon, title: "Свой".to_owned(), city: None };
+    let partner = Partner { salons: vec![salon], ..crate::store::verified(ANNA) };
+    town.desk.kept().introduce(&partner, "Ольга").await.expect("the store is well");
+    anna.writes("/go");
+    anna.hears("чужое: denied, месяцев 13").await;
+    anna.hears("Названо 1 из ").await;
+}

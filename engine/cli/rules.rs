@@ -166,7 +166,7 @@ fn explained(explanation: &Value, zone: Tz) -> String {
 /// What of two decisions differs, a line each; nothing when they are the same.
 fn difference(live: &Value, changed: &Value, zone: Tz) -> String {
     let mut text = String::new();
-    let mut compare = |name: &str, before: &Value, after: &Value| {
+    let mut tell = |name: &str, before: &Value, after: &Value| {
         if before != after {
             let (before, after) = (shown(name, before, zone), shown(name, after, zone));
             writeln!(text, "   {name}: {before} → {after}").expect("a string takes everything");
@@ -179,9 +179,9 @@ fn difference(live: &Value, changed: &Value, zone: Tz) -> String {
     names.extend(keys(after));
     names.sort_unstable();
     names.dedup();
-    compare("правило", &live["rule"], &changed["rule"]);
+    tell("правило", &live["rule"], &changed["rule"]);
     for name in names {
-        compare(&name, &before[&name], &after[&name]);
+        tell(&name, &before[&name], &after[&name]);
     }
     text
 }

@@ -320,7 +320,7 @@ async fn through_an_hour_without_the_service_partners_see_the_last_numbers_with_
     let money = known.lines().find(|line| line.starts_with("Выручка")).expect("it is told");
     assert!(!known.contains("не отвечает"), "{known}");
 
-    town.salons.faults().add(Rule { endpoint: None, kind: Fault::ServerError, often: Often::Always });
+    town.salons.faults().add(Rule { endpoint: None, kind: Fault::ServerError, often: Often::Chance(1.0) });
     let before = town.salons.calls(Endpoint::Overall);
     let mut was_open = false;
     for minute in 1..=60 {

@@ -20,16 +20,13 @@ const CALLS: u64 = 160;
 struct Process {
     child: Child,
     address: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Process {
     fn start(telegram: &Telegram, salons: &YClients, redis: &Server) -> Process {
         let folder = tempfile::tempdir().expect("a place for files");
-        let config = format!(
-            "telegram: {{ mode: webhook }}\n\
-             services: {{ yclients: {{ per_second: {BUDGET}, per_minute: off }} }}\n"
-        );
+        let config = format!("services: {{ yclients: {{ per_second: {BUDGET}, per_minute: off }} }}\n");
         std::fs::write(folder.path().join("config.yaml"), config).expect("the folder is ours");
         for name in ["flows", "scripts"] {
             let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -52,7 +49,12 @@ impl Process {
             .stderr(log)
             .spawn()
             .expect("the binary is built");
-        Process { child, address, _folder: folder }
+        Process { child, address, folder }
+    }
+
+    /// What it has said so far.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("bot.log")).expect("it has one")
     }
 
     /// How many numbers of salons it has got.
@@ -89,7 +91,9 @@ async fn two_processes_keep_to_one_budget() {
         Telegram::start(anywhere, "1000000003:made-up-token").await.expect("loopback has free ports");
     let processes = [(); 2].map(|()| Process::start(&telegram, &salons, &redis));
     let watched = salons.wait_for(|salons| salons.calls(Endpoint::Overall) >= CALLS);
-    tokio::time::timeout(Duration::from_mins(2), watched).await.expect("both gather");
+    let watched = tokio::time::timeout(Duration::from_mins(2), watched).await;
+    let logs = processes.each_ref().map(Process::log).join("\n");
+    watched.unwrap_or_else(|_| panic!("they gather too slowly:\n{logs}"));
     assert_eq!(salons.refused_by_limits(), 0, "two budgets would be twice as much as is allowed");
     for process in &processes {
         let answers = process.answers().await;

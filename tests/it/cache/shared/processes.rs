@@ -61,7 +61,7 @@ impl Process {
     async fn answers(&self) -> u64 {
         let url = format!("http://{}/metrics", self.address);
         let text = reqwest::get(url).await.expect("it runs").text().await.expect("a text");
-        let name = "api_requests_total{service=\"yclients\",endpoint=\"overall\",outcome=\"ok\"} ";
+        let name = "api_requests_total{service=\"yclients\",endpoint=\"analytics/overall\",outcome=\"ok\"} ";
         text.lines()
             .find_map(|line| line.strip_prefix(name))
             .map_or(0, |count| count.parse().expect("a count"))

@@ -160,7 +160,7 @@ pub(super) async fn vote(tx: &mut Tx, user: UserId, telegram: &str, options: &[u
 /// the one open poll that the person was sent.
 async fn asked(tx: &mut Tx, user: UserId, telegram: &str) -> Result<Option<PollId>, Error> {
     const KNOWN: &str = "\
-        select poll.id, case when poll.closed_at is null then 1 else 0 end
+        select poll.id, poll.closed_at
         from poll_copy
         join poll on poll.id = poll_copy.poll_id
         where poll_copy.telegram_id = $1";
@@ -170,9 +170,9 @@ async fn asked(tx: &mut Tx, user: UserId, telegram: &str) -> Result<Option<PollI
         join broadcast_recipient on broadcast_recipient.broadcast_id = poll.broadcast_id
         where broadcast_recipient.user_id = $1 and broadcast_recipient.status in ('sending', 'sent')
           and poll.closed_at is null";
-    let known: Vec<(i64, i64)> = tx.rows("find a poll", KNOWN, &[telegram.into()]).await?;
-    if let Some(&(id, is_open)) = known.first() {
-        return Ok((is_open == 1).then_some(PollId(id)));
+    let known: Vec<(i64, Option<i64>)> = tx.rows("find a poll", KNOWN, &[telegram.into()]).await?;
+    if let Some(&(id, closed_at)) = known.first() {
+        return Ok(closed_at.is_none().then_some(PollId(id)));
     }
     let sent: Vec<(i64,)> = tx.rows("find the poll of a lost copy", SENT, &[user.0.into()]).await?;
     Ok(if let [(id,)] = sent[..] { Some(PollId(id)) } else { None })

@@ -103,7 +103,13 @@ impl Person {
 
     /// Does something, mostly what can be pressed; the answer says what.
     fn acts(&mut self) -> String {
-        let labels = self.labels();
+        let newest = self.heard().pop().map(|message| labels_of(&message)).unwrap_or_default();
+        // Most people press what was said last and go on, so talks come to where they write to services.
+        let labels: Vec<String> = if newest.is_empty() || self.dice.random_range(0..100) < 25 {
+            self.labels()
+        } else {
+            newest.into_iter().filter(|label| !is_page(label) && !is_way_out(label)).collect()
+        };
         // Whoever is asked for words mostly gives them, and so comes to where talks write to services.
         let chance = self.dice.random_range(0..100) + if self.is_asked_for_words() { 50 } else { 0 };
         match labels.choose(&mut self.dice) {
@@ -133,7 +139,7 @@ impl Person {
     fn is_asked_for_words(&self) -> bool {
         let last = self.heard().pop();
         let labels = last.as_ref().map(labels_of).unwrap_or_default();
-        !labels.is_empty() && labels.iter().all(|label| label.contains("Назад") || label.contains("Отмена"))
+        !labels.is_empty() && labels.iter().all(|label| is_way_out(label))
     }
 
     fn writes(&self, words: &str) -> String {
@@ -175,11 +181,6 @@ impl Person {
         if let Some(keyboard) = self.desk.telegram.keyboard(self.id, self.id) {
             labels.extend(keyboard.labels().into_iter().flatten().map(str::to_owned));
         }
-        let is_page = |label: &String| {
-            label
-                .split_once(" / ")
-                .is_some_and(|(page, of)| page.parse::<u32>().is_ok() && of.parse::<u32>().is_ok())
-        };
         labels.retain(|label| !is_page(label));
         labels
     }
@@ -211,4 +212,14 @@ impl Person {
 
 fn labels_of(message: &Message) -> Vec<String> {
     message.labels().into_iter().flatten().map(str::to_owned).collect()
+}
+
+/// Whether it leads back or away from a question.
+fn is_way_out(label: &str) -> bool {
+    label.contains("Назад") || label.contains("Отмена")
+}
+
+/// Whether it is the number of a page.
+fn is_page(label: &str) -> bool {
+    label.split_once(" / ").is_some_and(|(page, of)| page.parse::<u32>().is_ok() && of.parse::<u32>().is_ok())
 }

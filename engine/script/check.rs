@@ -20,6 +20,7 @@ pub(super) fn lint(set: &Set) -> Vec<Finding> {
         let file = File::of(set, path, ast);
         file.calls(&mut findings);
         file.steps_inside_callbacks(&mut findings);
+        file.namesakes(&mut findings);
     }
     for flow in set.flows() {
         only_tells(set, flow, &mut findings);
@@ -274,6 +275,37 @@ impl<'a> File<'a> {
                 findings.push(self.finding(call.position, message));
             }
         });
+    }
+}
+
+impl File<'_> {
+    /// A function that is called like one of an imported file: which of the two Rhai takes inside the imported one is
+    /// left to chance.
+    fn namesakes(&self, findings: &mut Vec<Finding>) {
+        let mut imported = BTreeSet::new();
+        self.reach(&mut imported);
+        for (path, ast) in self.set.modules().filter(|(path, _)| imported.contains(*path)) {
+            let theirs = functions(ast);
+            for (name, arities) in self.own.iter().filter(|(name, _)| !name.starts_with("anon$")) {
+                if theirs.get(name).is_some_and(|others| !others.is_disjoint(arities)) {
+                    let message = format!(
+                        "функция {name} с тем же числом аргументов есть и в {path}: назовите одну из них иначе"
+                    );
+                    findings.push(Finding::in_file(self.path, message));
+                }
+            }
+        }
+    }
+
+    /// The files it imports, and those that they import.
+    fn reach(&self, known: &mut BTreeSet<String>) {
+        for path in self.imports.values() {
+            if let Some((path, ast)) = self.set.modules().find(|(module, _)| *module == path)
+                && known.insert(path.clone())
+            {
+                File::of(self.set, path, ast).reach(known);
+            }
+        }
     }
 }
 

@@ -35,6 +35,32 @@ fn a_mistyped_option_is_found_beside_a_computed_one() {
 }
 
 #[test]
+fn a_function_called_like_one_of_an_imported_file_is_found() {
+    let flow = |own: &str| {
+        format!(
+            "flow(#{{ title: \"Привет\", on: [command(\"/hello\")], access: [\"guest\"] }});\nimport \"scripts/near\" as near;\n\
+             fn start(chat, partner) {{ chat.say(near::says(1) + {own}(1)); }}\nprivate fn {own}(n) {{ \"здесь\" }}\n"
+        )
+    };
+    let check = |own: &str| {
+        let files = [
+            ("flows/hello.rhai", flow(own)),
+            ("scripts/near.rhai", "import \"scripts/far\" as far;\nfn says(n) { far::counts(n) }".to_owned()),
+            ("scripts/far.rhai", "fn counts(n) { n.to_string() }\nfn words(a, b) { a + b }".to_owned()),
+        ];
+        Set::checked(files.map(|(path, body)| (path.to_owned(), body)).into(), Limits::default())
+    };
+    for (own, file) in [("says", "scripts/near.rhai"), ("counts", "scripts/far.rhai")] {
+        let found = check(own).expect_err("two of a name");
+        let told = format!(
+            "flows/hello.rhai: функция {own} с тем же числом аргументов есть и в {file}: назовите одну из них иначе"
+        );
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+    }
+    assert!(check("words").is_ok(), "with another number of arguments it is another function");
+}
+
+#[test]
 fn what_cannot_be_parsed_is_told_in_russian() {
     #[track_caller]
     fn check(body: &str, told: &str) {

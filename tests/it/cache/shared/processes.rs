@@ -10,11 +10,12 @@ use borodach::sandbox::telegram::Telegram;
 use borodach::sandbox::yclients::{Endpoint, Limits, YClients};
 
 use super::*;
+use crate::sandbox_yclients::today;
 
 /// Calls a second that the processes may make altogether; the service refuses a tenth more.
 const BUDGET: u32 = 20;
-/// For how many calls they are watched.
-const CALLS: u64 = 160;
+/// For how many calls they are watched, one for each salon.
+const CALLS: u32 = 160;
 
 /// A bot with a database of its own, which gathers the numbers of the network as soon as it starts.
 struct Process {
@@ -81,22 +82,21 @@ async fn two_processes_keep_to_one_budget() {
     let redis = Server::start("");
     drop(connected(&redis.settings()).await);
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    let today = chrono::Utc::now().date_naive();
     let salons =
-        YClients::start(anywhere, Network::new(CALLS as usize, today, 7), Arc::new(SystemClock)).await;
+        YClients::start(anywhere, Network::new(CALLS as usize, today(), 7), Arc::new(SystemClock)).await;
     let salons = salons.expect("loopback has free ports");
     let allowed = BUDGET as usize + BUDGET as usize / 10;
     salons.set_limits(Limits { per_second: Some(allowed), per_minute: None, ..Limits::default() });
     let telegram =
         Telegram::start(anywhere, "1000000003:made-up-token").await.expect("loopback has free ports");
     let processes = [(); 2].map(|()| Process::start(&telegram, &salons, &redis));
-    let watched = salons.wait_for(|salons| salons.calls(Endpoint::Overall) >= CALLS);
+    let watched = salons.wait_for(|salons| salons.calls(Endpoint::Overall) >= u64::from(CALLS));
     let watched = tokio::time::timeout(Duration::from_mins(2), watched).await;
     let logs = processes.each_ref().map(Process::log).join("\n");
     watched.unwrap_or_else(|_| panic!("they gather too slowly:\n{logs}"));
     assert_eq!(salons.refused_by_limits(), 0, "two budgets would be twice as much as is allowed");
     for process in &processes {
         let answers = process.answers().await;
-        assert!(answers >= CALLS / 5, "one got {answers} of {CALLS}");
+        assert!(answers >= u64::from(CALLS / 5), "one got {answers} of {CALLS}");
     }
 }

@@ -3,6 +3,8 @@
 //! All writes go through a writer that takes whatever waits at the moment and puts it into one transaction
 //! with a constant number of statements. A call returns once that transaction is on disk, so "accepted" and
 //! "committed" mean written. SQLite has one writer; PostgreSQL has a few, each with its own lanes.
+//!
+//! Here is the road of a turn; what else the store can do stands in the file of its table, as methods of [`Store`].
 
 mod archive;
 mod checkpoint;
@@ -39,7 +41,7 @@ pub mod script_set;
 pub mod task;
 pub mod timer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +54,6 @@ use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SharedClock, Timestamp};
-use crate::ratings::Month;
 use crate::telegram::{ChatId, UserId};
 
 pub use archive::Archive;
@@ -64,21 +65,11 @@ pub use lane::{LaneId, Lease, Wakeup};
 pub use settings::{CrashHook, CrashPoint, DatabaseUrl, Settings};
 pub use turn::{Committed, Local, Reach, Turn};
 
-use broadcast::{Audience, Broadcast, BroadcastId, Recipient, Which};
 use database::Pool;
-use doubt::{Doubt, DoubtId};
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
-use job::{First, Job as Named, Outcome, Progress, Run, Step};
-use notification::Notification;
-use partner::Partner;
-use poll::{Poll, PollId};
 use presence::Presence;
-use rating::{Average, Gathered, Loaded, Row};
-use request::{Request, RequestId};
-use salon::Salon;
-use script_set::{Publication, ScriptSet, SetHash};
-use task::{Task, TaskId};
+use script_set::SetHash;
 use turn::Prepared;
 use tx::Tx;
 use writer::{Job, Life, Server, Write, Writer};
@@ -325,298 +316,6 @@ impl Store {
             })
         })
         .await
-    }
-
-    /// Keeps a script set; one that is kept already stays as it is.
-    pub async fn put_set(&self, set: &ScriptSet) -> Result<(), Error> {
-        let (set, now) = (set.clone(), self.0.clock.now());
-        self.job(move |tx| Box::pin(async move { script_set::put(tx, &set, now).await })).await
-    }
-
-    /// Reads a script set.
-    pub async fn load_set(&self, hash: &SetHash) -> Result<Option<ScriptSet>, Error> {
-        script_set::load(self.readers()?, hash).await
-    }
-
-    /// Notes an attempt to publish.
-    pub async fn publish(&self, publication: &Publication) -> Result<(), Error> {
-        let publication = publication.clone();
-        self.job(move |tx| Box::pin(async move { script_set::publish(tx, &publication).await })).await
-    }
-
-    /// The set that went live last; `None` when none ever did.
-    pub async fn last_live(&self) -> Result<Option<SetHash>, Error> {
-        script_set::last_live(self.readers()?).await
-    }
-
-    /// The latest attempts to publish, the newest first.
-    pub async fn publications(&self, limit: u32) -> Result<Vec<Publication>, Error> {
-        script_set::publications(self.readers()?, limit).await
-    }
-
-    /// A person of the network with their barbershops; none for a guest who never registered.
-    pub async fn partner(&self, user: UserId) -> Result<Option<Partner>, Error> {
-        partner::by_user(self.readers()?, user).await
-    }
-
-    /// Puts a person into the tables as they are, with their barbershops and the request that made them so: for
-    /// scenarios, whose people registered before the talk begins. `decided_by` is who decided the request.
-    pub async fn introduce(&self, partner: &Partner, decided_by: &str) -> Result<(), Error> {
-        let (partner, decided_by) = (partner.clone(), decided_by.to_owned());
-        self.job(move |tx| {
-            Box::pin(async move {
-                partner::introduce(tx, &partner).await?;
-                request::introduce(tx, &partner, &decided_by).await
-            })
-        })
-        .await
-    }
-
-    /// A request by its number.
-    pub async fn request(&self, id: RequestId) -> Result<Option<Request>, Error> {
-        request::by_id(self.readers()?, id).await
-    }
-
-    /// A person's latest request.
-    pub async fn latest_request(&self, user: UserId) -> Result<Option<Request>, Error> {
-        request::latest(self.readers()?, user).await
-    }
-
-    /// The requests nobody decided yet, the oldest first.
-    pub async fn pending_requests(&self, limit: u32) -> Result<Vec<Request>, Error> {
-        request::pending(self.readers()?, limit).await
-    }
-
-    /// What a person does not want to be told of.
-    pub async fn switched_off(&self, user: UserId) -> Result<BTreeSet<Notification>, Error> {
-        notification::switched_off(self.readers()?, user).await
-    }
-
-    /// A department's buttons of «Полезное», in order.
-    pub async fn buttons(&self, department: &str) -> Result<Vec<content::Button>, Error> {
-        content::of_department(self.readers()?, department).await
-    }
-
-    /// A button of «Полезное» by its number.
-    pub async fn button(&self, id: content::ButtonId) -> Result<Option<content::Button>, Error> {
-        content::by_id(self.readers()?, id).await
-    }
-
-    /// A text of the office by its name, Telegram's HTML.
-    pub async fn setting(&self, setting: content::Setting) -> Result<Option<String>, Error> {
-        content::setting(self.readers()?, setting).await
-    }
-
-    /// A doubt by its number.
-    pub async fn doubt(&self, id: DoubtId) -> Result<Option<Doubt>, Error> {
-        doubt::by_id(self.readers()?, id).await
-    }
-
-    /// The writes in doubt that the office did not decide yet, the oldest first.
-    pub async fn open_doubts(&self) -> Result<Vec<Doubt>, Error> {
-        doubt::open(self.readers()?).await
-    }
-
-    /// A task of the portal that was made here, by its number.
-    pub async fn task(&self, id: TaskId) -> Result<Option<Task>, Error> {
-        task::by_id(self.readers()?, id).await
-    }
-
-    /// A task by the key of the write that made it.
-    pub async fn task_by_key(&self, key: &str) -> Result<Option<Task>, Error> {
-        task::by_key(self.readers()?, key).await
-    }
-
-    /// A person's tasks, the latest first.
-    pub async fn tasks_of(&self, user: UserId) -> Result<Vec<Task>, Error> {
-        task::of_user(self.readers()?, user).await
-    }
-
-    /// A broadcast by its number.
-    pub async fn broadcast(&self, id: BroadcastId) -> Result<Option<Broadcast>, Error> {
-        Ok(broadcast::read(self.readers()?, Which::One(id)).await?.pop())
-    }
-
-    /// The broadcasts that are being sent, as they began.
-    pub async fn running_broadcasts(&self) -> Result<Vec<Broadcast>, Error> {
-        broadcast::read(self.readers()?, Which::Running).await
-    }
-
-    /// The latest broadcasts, the newest first.
-    pub async fn broadcasts(&self, limit: u32) -> Result<Vec<Broadcast>, Error> {
-        broadcast::read(self.readers()?, Which::Latest(limit)).await
-    }
-
-    /// How many partners an audience has, and how many of them have stopped the bot.
-    pub async fn reach(&self, audience: &Audience) -> Result<(i64, i64), Error> {
-        broadcast::reach(self.readers()?, audience).await
-    }
-
-    /// The cities in which partners have barbershops, with how many partners.
-    pub async fn cities(&self) -> Result<Vec<(String, i64)>, Error> {
-        broadcast::cities(self.readers()?).await
-    }
-
-    /// The partners whose names have all these words, by name, `limit` at most.
-    pub async fn partners_named(&self, words: &str, limit: usize) -> Result<Vec<(UserId, String)>, Error> {
-        partner::named(self.readers()?, words, limit).await
-    }
-
-    /// The next person whose message of a broadcast may leave; it is theirs alone until it is settled.
-    pub async fn claim(&self, id: BroadcastId) -> Result<Option<Recipient>, Error> {
-        self.job(move |tx| Box::pin(broadcast::claim(tx, id))).await
-    }
-
-    /// Has those who were claimed by an earlier life wait again, and tells how many: each may have got the message.
-    pub async fn take_back(&self, id: BroadcastId) -> Result<u64, Error> {
-        self.job(move |tx| Box::pin(broadcast::take_back(tx, id))).await
-    }
-
-    /// Writes what became of one person's message of a broadcast.
-    pub async fn settle_broadcast(&self, id: BroadcastId, receipt: broadcast::Receipt) -> Result<(), Error> {
-        self.job(move |tx| Box::pin(async move { broadcast::settle(tx, id, &receipt).await })).await
-    }
-
-    /// Ends a broadcast that has come to everybody; returns the entry by which the office hears of it.
-    pub async fn finish_broadcast(&self, id: BroadcastId) -> Result<Vec<inbox::Entry>, Error> {
-        let (now, me) = (self.0.clock.now(), self.0.me);
-        self.job(move |tx| {
-            Box::pin(async move {
-                let told = broadcast::finish(tx, id, now).await?;
-                let entries = inbox::accept(tx, &inbox::rows(&told, now)).await?.take(&told, now);
-                lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
-                Ok(entries)
-            })
-        })
-        .await
-    }
-
-    /// Writes down what the chain's list tells of its barbershops; those it does not tell of any more are closed.
-    pub async fn sync_salons(&self, listed: Vec<Salon>) -> Result<(), Error> {
-        let now = self.0.clock.now();
-        self.job(move |tx| Box::pin(async move { salon::sync(tx, &listed, now).await })).await
-    }
-
-    /// Writes barbershops down, and nothing of others.
-    pub async fn put_salons(&self, salons: Vec<Salon>) -> Result<(), Error> {
-        let now = self.0.clock.now();
-        self.job(move |tx| Box::pin(async move { salon::write(tx, &salons, now).await })).await
-    }
-
-    /// All barbershops of the network, by number.
-    pub async fn salons(&self) -> Result<Vec<salon::Kept>, Error> {
-        salon::all(self.readers()?).await
-    }
-
-    /// Writes the numbers of a month down, and marks those as stale that could not be asked.
-    pub async fn rate(&self, month: Month, loaded: Vec<Loaded>, failed: Vec<i64>) -> Result<(), Error> {
-        self.job(move |tx| Box::pin(async move { rating::write(tx, month, &loaded, &failed).await })).await
-    }
-
-    /// Gives the barbershops of a month their places and notes how the gathering came out, at once.
-    pub async fn place(&self, order: Vec<i64>, gathered: Gathered) -> Result<(), Error> {
-        self.job(move |tx| {
-            Box::pin(async move {
-                rating::place(tx, gathered.month, &order).await?;
-                rating::note(tx, &gathered).await
-            })
-        })
-        .await
-    }
-
-    /// A poll with its votes.
-    pub async fn poll(&self, id: PollId) -> Result<Option<Poll>, Error> {
-        poll::by_id(self.readers()?, id).await
-    }
-
-    /// People's copies of closed polls that still take votes in Telegram, `limit` at most.
-    pub async fn open_copies(&self, limit: u32) -> Result<Vec<poll::Copy>, Error> {
-        poll::left_open(self.readers()?, limit).await
-    }
-
-    /// Notes that a person's copy of a poll takes no more votes.
-    pub async fn shut_copy(&self, copy: poll::Copy) -> Result<(), Error> {
-        self.job(move |tx| Box::pin(async move { poll::shut(tx, &copy.telegram).await })).await
-    }
-
-    /// Forgets the numbers of the months before `month`.
-    pub async fn forget_ratings(&self, month: Month) -> Result<(), Error> {
-        self.job(move |tx| Box::pin(rating::forget(tx, month))).await
-    }
-
-    /// How the gatherings of the months stand, the latest first.
-    pub async fn gathered(&self) -> Result<Vec<Gathered>, Error> {
-        rating::gathered(self.readers()?).await
-    }
-
-    /// The numbers of a month with their barbershops, by place; those left out come last.
-    pub async fn rating(&self, month: Month) -> Result<Vec<(Row, Salon)>, Error> {
-        rating::of_month(self.readers()?, month).await
-    }
-
-    /// The numbers of a barbershop, the earliest month first.
-    pub async fn ratings_of(&self, salon: i64) -> Result<Vec<Row>, Error> {
-        rating::of_salon(self.readers()?, salon).await
-    }
-
-    /// How many barbershops have a place, by month.
-    pub async fn placed(&self) -> Result<BTreeMap<Month, u64>, Error> {
-        Ok(rating::placed(self.readers()?).await?.into_iter().collect())
-    }
-
-    /// What barbershops of a scope earned on average, the earliest month first.
-    pub async fn averages(&self, scope: &rating::Scope) -> Result<Vec<Average>, Error> {
-        rating::averages(self.readers()?, scope).await
-    }
-
-    /// The latest run of every job.
-    pub async fn latest_runs(&self) -> Result<Vec<Run>, Error> {
-        job::latest(self.readers()?, self.0.me).await
-    }
-
-    /// Takes the run of a job for `due`, its latest moment that has passed; `None` when there is nothing to take.
-    pub async fn claim_run(&self, job: &Named, due: Timestamp, first: First) -> Result<Option<Run>, Error> {
-        let (me, now, job) = (self.0.me, self.0.clock.now(), job.clone());
-        self.job(move |tx| Box::pin(async move { job::claim(tx, me, &job, due, first, now).await })).await
-    }
-
-    /// Writes down how far a run has come.
-    pub async fn note_run(&self, run: &Run, progress: Progress, report: &str) -> Result<(), Error> {
-        let (me, run, report) = (self.0.me, run.clone(), report.to_owned());
-        self.job(move |tx| Box::pin(async move { job::note(tx, me, &run, progress, &report).await })).await
-    }
-
-    /// Writes down what holds a run up.
-    pub async fn hold_run(&self, run: &Run, report: &str) -> Result<(), Error> {
-        let (me, run, report) = (self.0.me, run.clone(), report.to_owned());
-        self.job(move |tx| Box::pin(async move { job::hold(tx, me, &run, &report).await })).await
-    }
-
-    /// Ends a run.
-    pub async fn end_run(&self, run: &Run, outcome: Outcome, report: &str) -> Result<(), Error> {
-        let (me, now, run, report) = (self.0.me, self.0.clock.now(), run.clone(), report.to_owned());
-        self.job(move |tx| Box::pin(async move { job::end(tx, me, &run, (outcome, &report), now).await }))
-            .await
-    }
-
-    /// Brings a flow to the next `limit` of its audience; the last step ends the run.
-    pub async fn feed_run(&self, run: &Run, audience: &job::Audience, limit: u32) -> Result<Step, Error> {
-        let (me, now) = (self.0.me, self.0.clock.now());
-        let (run, audience) = (run.clone(), audience.clone());
-        self.job(move |tx| {
-            Box::pin(async move {
-                let (new, is_last) = job::feed(tx, me, &run, &audience, limit, now).await?;
-                let entries = inbox::accept(tx, &inbox::rows(&new, now)).await?.take(&new, now);
-                lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
-                Ok(Step { entries, is_last })
-            })
-        })
-        .await
-    }
-
-    /// Counts a question of somebody to the helper's model; false when they have asked as many as they may that day.
-    pub async fn count_question(&self, user: UserId, day: String, most: i64) -> Result<bool, Error> {
-        self.job(move |tx| Box::pin(async move { helper::count(tx, user, &day, most).await })).await
     }
 
     /// Deletes what is older than it need be, in small transactions.

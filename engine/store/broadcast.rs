@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use super::change::Effect;
 use super::database::{Pool, Rows, words};
 use super::tx::Tx;
-use super::{Error, Json, inbox, partner, poll};
+use super::{Error, Json, Store, inbox, lane, partner, poll};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
@@ -188,8 +188,64 @@ impl TryFrom<Stored> for Broadcast {
     }
 }
 
+impl Store {
+    /// A broadcast by its number.
+    pub async fn broadcast(&self, id: BroadcastId) -> Result<Option<Broadcast>, Error> {
+        Ok(read(self.readers()?, Which::One(id)).await?.pop())
+    }
+
+    /// The broadcasts that are being sent, as they began.
+    pub async fn running_broadcasts(&self) -> Result<Vec<Broadcast>, Error> {
+        read(self.readers()?, Which::Running).await
+    }
+
+    /// The latest broadcasts, the newest first.
+    pub async fn broadcasts(&self, limit: u32) -> Result<Vec<Broadcast>, Error> {
+        read(self.readers()?, Which::Latest(limit)).await
+    }
+
+    /// How many partners an audience has, and how many of them have stopped the bot.
+    pub async fn reach(&self, audience: &Audience) -> Result<(i64, i64), Error> {
+        reach(self.readers()?, audience).await
+    }
+
+    /// The cities in which partners have barbershops, with how many partners.
+    pub async fn cities(&self) -> Result<Vec<(String, i64)>, Error> {
+        cities(self.readers()?).await
+    }
+
+    /// The next person whose message of a broadcast may leave; it is theirs alone until it is settled.
+    pub async fn claim(&self, id: BroadcastId) -> Result<Option<Recipient>, Error> {
+        self.job(move |tx| Box::pin(claim(tx, id))).await
+    }
+
+    /// Has those who were claimed by an earlier life wait again, and tells how many: each may have got the message.
+    pub async fn take_back(&self, id: BroadcastId) -> Result<u64, Error> {
+        self.job(move |tx| Box::pin(take_back(tx, id))).await
+    }
+
+    /// Writes what became of one person's message of a broadcast.
+    pub async fn settle_broadcast(&self, id: BroadcastId, receipt: Receipt) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(async move { settle(tx, id, &receipt).await })).await
+    }
+
+    /// Ends a broadcast that has come to everybody; returns the entry by which the office hears of it.
+    pub async fn finish_broadcast(&self, id: BroadcastId) -> Result<Vec<inbox::Entry>, Error> {
+        let (now, me) = (self.0.clock.now(), self.0.me);
+        self.job(move |tx| {
+            Box::pin(async move {
+                let told = finish(tx, id, now).await?;
+                let entries = inbox::accept(tx, &inbox::rows(&told, now)).await?.take(&told, now);
+                lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
+                Ok(entries)
+            })
+        })
+        .await
+    }
+}
+
 /// Broadcasts with their counts; the latest first, the running ones as they began.
-pub(super) async fn read(pool: &Pool, which: Which) -> Result<Vec<Broadcast>, Error> {
+async fn read(pool: &Pool, which: Which) -> Result<Vec<Broadcast>, Error> {
     macro_rules! broadcasts {
         ($rest:literal) => {
             concat!(
@@ -220,7 +276,7 @@ pub(super) async fn read(pool: &Pool, which: Which) -> Result<Vec<Broadcast>, Er
 }
 
 /// How many partners an audience has, and how many of them have stopped the bot.
-pub(super) async fn reach(pool: &Pool, audience: &Audience) -> Result<(i64, i64), Error> {
+async fn reach(pool: &Pool, audience: &Audience) -> Result<(i64, i64), Error> {
     const COUNT: &str = "\
         select count(*), count(case when reachable = 0 then 1 end)
         from partner
@@ -238,7 +294,7 @@ pub(super) async fn reach(pool: &Pool, audience: &Audience) -> Result<(i64, i64)
 }
 
 /// The cities in which partners have barbershops, with how many partners.
-pub(super) async fn cities(pool: &Pool) -> Result<Vec<(String, i64)>, Error> {
+async fn cities(pool: &Pool) -> Result<Vec<(String, i64)>, Error> {
     const SQL: &str = "\
         select salon.city, count(distinct partner.user_id)
         from partner
@@ -304,7 +360,7 @@ pub(super) async fn stop(
 }
 
 /// The next person whose message may leave; none when there is none, or the broadcast runs no more.
-pub(super) async fn claim(tx: &mut Tx, id: BroadcastId) -> Result<Option<Recipient>, Error> {
+async fn claim(tx: &mut Tx, id: BroadcastId) -> Result<Option<Recipient>, Error> {
     const SQL: &str = "\
         update broadcast_recipient set status = 'sending'
         where broadcast_id = $1
@@ -317,14 +373,14 @@ pub(super) async fn claim(tx: &mut Tx, id: BroadcastId) -> Result<Option<Recipie
 }
 
 /// Has those who were claimed by an earlier life wait again, and tells how many: each may have got the message.
-pub(super) async fn take_back(tx: &mut Tx, id: BroadcastId) -> Result<u64, Error> {
+async fn take_back(tx: &mut Tx, id: BroadcastId) -> Result<u64, Error> {
     const SQL: &str = "\
         update broadcast_recipient set status = 'waiting' where broadcast_id = $1 and status = 'sending'";
     tx.run("take recipients back", SQL, &[id.0.into()]).await
 }
 
 /// Writes down what became of one person's message.
-pub(super) async fn settle(tx: &mut Tx, id: BroadcastId, receipt: &Receipt) -> Result<(), Error> {
+async fn settle(tx: &mut Tx, id: BroadcastId, receipt: &Receipt) -> Result<(), Error> {
     const SQL: &str = "\
         update broadcast_recipient set status = $3, message_id = $4
         where broadcast_id = $1 and user_id = $2 and status = 'sending'";
@@ -341,7 +397,7 @@ pub(super) async fn settle(tx: &mut Tx, id: BroadcastId, receipt: &Receipt) -> R
 }
 
 /// Ends a broadcast that has come to everybody; returns what its office is told, if that is so.
-pub(super) async fn finish(tx: &mut Tx, id: BroadcastId, now: Timestamp) -> Result<Vec<inbox::New>, Error> {
+async fn finish(tx: &mut Tx, id: BroadcastId, now: Timestamp) -> Result<Vec<inbox::New>, Error> {
     const SQL: &str = "\
         update broadcast set status = 'done', ended_at = $2
         where id = $1 and status = 'running'

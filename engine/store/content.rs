@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::change::Effect;
 use super::database::{Arg, Pool, words};
 use super::tx::Tx;
-use super::{Error, Json};
+use super::{Error, Json, Store};
 
 /// The number of a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,8 +82,25 @@ impl From<Stored> for Button {
     }
 }
 
+impl Store {
+    /// A department's buttons of «Полезное», in order.
+    pub async fn buttons(&self, department: &str) -> Result<Vec<Button>, Error> {
+        of_department(self.readers()?, department).await
+    }
+
+    /// A button of «Полезное» by its number.
+    pub async fn button(&self, id: ButtonId) -> Result<Option<Button>, Error> {
+        by_id(self.readers()?, id).await
+    }
+
+    /// A text of the office by its name, Telegram's HTML.
+    pub async fn setting(&self, setting: Setting) -> Result<Option<String>, Error> {
+        self::setting(self.readers()?, setting).await
+    }
+}
+
 /// A department's buttons, in order.
-pub(super) async fn of_department(pool: &Pool, department: &str) -> Result<Vec<Button>, Error> {
+async fn of_department(pool: &Pool, department: &str) -> Result<Vec<Button>, Error> {
     const SQL: &str = "\
         select id, department, title, html
         from content_button
@@ -93,13 +110,13 @@ pub(super) async fn of_department(pool: &Pool, department: &str) -> Result<Vec<B
 }
 
 /// A button by its number.
-pub(super) async fn by_id(pool: &Pool, id: ButtonId) -> Result<Option<Button>, Error> {
+async fn by_id(pool: &Pool, id: ButtonId) -> Result<Option<Button>, Error> {
     const SQL: &str = "select id, department, title, html from content_button where id = $1";
     Ok(buttons(pool, SQL, &[id.0.into()]).await?.pop())
 }
 
 /// A text by its name.
-pub(super) async fn setting(pool: &Pool, setting: Setting) -> Result<Option<String>, Error> {
+async fn setting(pool: &Pool, setting: Setting) -> Result<Option<String>, Error> {
     const SQL: &str = "select value from setting where name = $1";
     let found: Vec<(String,)> = pool.rows("read a setting", SQL, &[setting.as_str().into()]).await?;
     Ok(found.into_iter().next().map(|(value,)| value))

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::change::Effect;
 use super::database::{Arg, Pool};
 use super::tx::Tx;
-use super::{ConversationId, Error, Json, LaneId, inbox};
+use super::{ConversationId, Error, Json, LaneId, Store, inbox};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
@@ -119,6 +119,18 @@ impl From<Stored> for Doubt {
     }
 }
 
+impl Store {
+    /// A doubt by its number.
+    pub async fn doubt(&self, id: DoubtId) -> Result<Option<Doubt>, Error> {
+        by_id(self.readers()?, id).await
+    }
+
+    /// The writes in doubt that the office did not decide yet, the oldest first.
+    pub async fn open_doubts(&self) -> Result<Vec<Doubt>, Error> {
+        open(self.readers()?).await
+    }
+}
+
 /// Asks the office; a conversation has one open doubt at most.
 pub(super) async fn ask(tx: &mut Tx, new: &New, now: Timestamp) -> Result<Effect, Error> {
     const OPEN: &str = "\
@@ -199,7 +211,7 @@ pub(super) async fn resolve(
 }
 
 /// A doubt by its number.
-pub(super) async fn by_id(pool: &Pool, id: DoubtId) -> Result<Option<Doubt>, Error> {
+async fn by_id(pool: &Pool, id: DoubtId) -> Result<Option<Doubt>, Error> {
     const SQL: &str = "\
         select id, conversation_id, name, wants, request, number, person, opened_at, decision, decided_by_name
         from doubt
@@ -208,7 +220,7 @@ pub(super) async fn by_id(pool: &Pool, id: DoubtId) -> Result<Option<Doubt>, Err
 }
 
 /// The doubts that nobody decided yet, the oldest first.
-pub(super) async fn open(pool: &Pool) -> Result<Vec<Doubt>, Error> {
+async fn open(pool: &Pool) -> Result<Vec<Doubt>, Error> {
     const SQL: &str = "\
         select id, conversation_id, name, wants, request, number, person, opened_at, decision, decided_by_name
         from doubt

@@ -4,9 +4,8 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::database::{Pool, words};
-use super::inbox;
 use super::tx::Tx;
-use super::{Error, LaneId};
+use super::{Error, LaneId, Store, inbox, lane};
 use crate::clock::Timestamp;
 use crate::telegram::ChatId;
 
@@ -142,8 +141,54 @@ impl Stored {
     }
 }
 
+impl Store {
+    /// The latest run of every job.
+    pub async fn latest_runs(&self) -> Result<Vec<Run>, Error> {
+        latest(self.readers()?, self.0.me).await
+    }
+
+    /// Takes the run of a job for `due`, its latest moment that has passed; `None` when there is nothing to take.
+    pub async fn claim_run(&self, job: &Job, due: Timestamp, first: First) -> Result<Option<Run>, Error> {
+        let (me, now, job) = (self.0.me, self.0.clock.now(), job.clone());
+        self.job(move |tx| Box::pin(async move { claim(tx, me, &job, due, first, now).await })).await
+    }
+
+    /// Writes down how far a run has come.
+    pub async fn note_run(&self, run: &Run, progress: Progress, report: &str) -> Result<(), Error> {
+        let (me, run, report) = (self.0.me, run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { note(tx, me, &run, progress, &report).await })).await
+    }
+
+    /// Writes down what holds a run up.
+    pub async fn hold_run(&self, run: &Run, report: &str) -> Result<(), Error> {
+        let (me, run, report) = (self.0.me, run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { hold(tx, me, &run, &report).await })).await
+    }
+
+    /// Ends a run.
+    pub async fn end_run(&self, run: &Run, outcome: Outcome, report: &str) -> Result<(), Error> {
+        let (me, now, run, report) = (self.0.me, self.0.clock.now(), run.clone(), report.to_owned());
+        self.job(move |tx| Box::pin(async move { end(tx, me, &run, (outcome, &report), now).await })).await
+    }
+
+    /// Brings a flow to the next `limit` of its audience; the last step ends the run.
+    pub async fn feed_run(&self, run: &Run, audience: &Audience, limit: u32) -> Result<Step, Error> {
+        let (me, now) = (self.0.me, self.0.clock.now());
+        let (run, audience) = (run.clone(), audience.clone());
+        self.job(move |tx| {
+            Box::pin(async move {
+                let (new, is_last) = feed(tx, me, &run, &audience, limit, now).await?;
+                let entries = inbox::accept(tx, &inbox::rows(&new, now)).await?.take(&new, now);
+                lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
+                Ok(Step { entries, is_last })
+            })
+        })
+        .await
+    }
+}
+
 /// The latest run of every job that ever ran.
-pub(super) async fn latest(pool: &Pool, me: i64) -> Result<Vec<Run>, Error> {
+async fn latest(pool: &Pool, me: i64) -> Result<Vec<Run>, Error> {
     const SQL: &str = "\
         select job, schedule, planned_at, started_at, ended_at, result, held_up, report, done, total,
                cast(case when owner = $1 then 1 else 0 end as bigint) as is_ours,
@@ -160,7 +205,7 @@ pub(super) async fn latest(pool: &Pool, me: i64) -> Result<Vec<Run>, Error> {
 /// Takes the run of `due`, the latest moment of a job that has passed: its first run, or one whose owner died. None
 /// when it is taken, or over, or while an earlier one is still at work. What was planned before and never ended is
 /// over: only the latest moment is made up for.
-pub(super) async fn claim(
+async fn claim(
     tx: &mut Tx,
     me: i64,
     job: &Job,
@@ -243,13 +288,7 @@ async fn begin(
 }
 
 /// Writes down how far a run of ours has come.
-pub(super) async fn note(
-    tx: &mut Tx,
-    me: i64,
-    run: &Run,
-    progress: Progress,
-    report: &str,
-) -> Result<(), Error> {
+async fn note(tx: &mut Tx, me: i64, run: &Run, progress: Progress, report: &str) -> Result<(), Error> {
     const SQL: &str = "\
         update job_run set done = $5, total = $6, report = $7, held_up = 0
         where job = $1 and schedule = $2 and planned_at = $3 and owner = $4 and ended_at is null";
@@ -267,7 +306,7 @@ pub(super) async fn note(
 }
 
 /// Writes down what holds a run of ours up.
-pub(super) async fn hold(tx: &mut Tx, me: i64, run: &Run, report: &str) -> Result<(), Error> {
+async fn hold(tx: &mut Tx, me: i64, run: &Run, report: &str) -> Result<(), Error> {
     const SQL: &str = "\
         update job_run set held_up = 1, report = $5
         where job = $1 and schedule = $2 and planned_at = $3 and owner = $4 and ended_at is null";
@@ -277,7 +316,7 @@ pub(super) async fn hold(tx: &mut Tx, me: i64, run: &Run, report: &str) -> Resul
 }
 
 /// Ends a run of ours.
-pub(super) async fn end(
+async fn end(
     tx: &mut Tx,
     me: i64,
     run: &Run,
@@ -301,7 +340,7 @@ pub(super) async fn end(
 
 /// Writes the entries by which a flow comes to the next `limit` of its audience, and moves the run's place on; after
 /// the last of them the run is over. What was written is never written again.
-pub(super) async fn feed(
+async fn feed(
     tx: &mut Tx,
     me: i64,
     run: &Run,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::Error;
 use super::change::Effect;
 use super::database::{Pool, words};
 use super::tx::Tx;
+use super::{Error, Store};
 use crate::telegram::UserId;
 
 words! {
@@ -37,8 +37,15 @@ impl Notification {
     ];
 }
 
+impl Store {
+    /// What a person does not want to be told of.
+    pub async fn switched_off(&self, user: UserId) -> Result<BTreeSet<Notification>, Error> {
+        switched_off(self.readers()?, user).await
+    }
+}
+
 /// What a person does not want to be told of.
-pub(super) async fn switched_off(pool: &Pool, user: UserId) -> Result<BTreeSet<Notification>, Error> {
+async fn switched_off(pool: &Pool, user: UserId) -> Result<BTreeSet<Notification>, Error> {
     const SQL: &str = "select name from notification_off where user_id = $1";
     let names: Vec<(String,)> = pool.rows("read notifications", SQL, &[user.0.into()]).await?;
     names.iter().map(|(name,)| Notification::parse("notification_off.name", name)).collect()

@@ -2,9 +2,9 @@
 
 use sqlx::FromRow;
 
-use super::Error;
 use super::database::{Pool, Rows, words};
 use super::tx::{Tx, whatever};
+use super::{Error, Store, request};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 use crate::text::folded;
@@ -98,6 +98,31 @@ struct Stored {
     verified_at: Option<i64>,
 }
 
+impl Store {
+    /// A person of the network with their barbershops; none for a guest who never registered.
+    pub async fn partner(&self, user: UserId) -> Result<Option<Partner>, Error> {
+        by_user(self.readers()?, user).await
+    }
+
+    /// Puts a person into the tables as they are, with their barbershops and the request that made them so: for
+    /// scenarios, whose people registered before the talk begins. `decided_by` is who decided the request.
+    pub async fn introduce(&self, partner: &Partner, decided_by: &str) -> Result<(), Error> {
+        let (partner, decided_by) = (partner.clone(), decided_by.to_owned());
+        self.job(move |tx| {
+            Box::pin(async move {
+                introduce(tx, &partner).await?;
+                request::introduce(tx, &partner, &decided_by).await
+            })
+        })
+        .await
+    }
+
+    /// The partners whose names have all these words, by name, `limit` at most.
+    pub async fn partners_named(&self, words: &str, limit: usize) -> Result<Vec<(UserId, String)>, Error> {
+        named(self.readers()?, words, limit).await
+    }
+}
+
 /// Marks whoever is written to in these chats as reachable again.
 pub(super) fn mark_reached(tx: &mut Tx, chats: Rows) {
     const SQL: &str = "\
@@ -115,7 +140,7 @@ pub(super) fn mark_lost(tx: &mut Tx, chats: Rows) {
 }
 
 /// A person of the network with their barbershops.
-pub(super) async fn by_user(pool: &Pool, user: UserId) -> Result<Option<Partner>, Error> {
+async fn by_user(pool: &Pool, user: UserId) -> Result<Option<Partner>, Error> {
     const SQL: &str = "\
         select chat_id, status, name, phone, username, role, position, reachable, reason, created_at,
                verified_at
@@ -143,7 +168,7 @@ pub(super) async fn by_user(pool: &Pool, user: UserId) -> Result<Option<Partner>
 }
 
 /// The partners whose names have all these words, by name. The database's own search knows no Cyrillic capitals.
-pub(super) async fn named(pool: &Pool, words: &str, limit: usize) -> Result<Vec<(UserId, String)>, Error> {
+async fn named(pool: &Pool, words: &str, limit: usize) -> Result<Vec<(UserId, String)>, Error> {
     const SQL: &str = "select user_id, name from partner where status = 'verified' order by name, user_id";
     let words = folded(words);
     let all: Vec<(i64, String)> = pool.rows("look for partners", SQL, &[]).await?;
@@ -198,7 +223,7 @@ pub(super) async fn reject(tx: &mut Tx, user: UserId, reason: &str) -> Result<()
 }
 
 /// Puts a person into the tables as they are.
-pub(super) async fn introduce(tx: &mut Tx, partner: &Partner) -> Result<(), Error> {
+async fn introduce(tx: &mut Tx, partner: &Partner) -> Result<(), Error> {
     const STANDING: &str = "\
         update partner set status = $2, reason = $3, verified_at = cast(nullif($4, '') as bigint)
         where user_id = $1";

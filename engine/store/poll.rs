@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::Error;
 use super::broadcast::BroadcastId;
 use super::change::Effect;
 use super::database::{Pool, Rows};
 use super::tx::Tx;
+use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
@@ -65,8 +65,25 @@ struct Stored {
     voters: i64,
 }
 
+impl Store {
+    /// A poll with its votes.
+    pub async fn poll(&self, id: PollId) -> Result<Option<Poll>, Error> {
+        by_id(self.readers()?, id).await
+    }
+
+    /// People's copies of closed polls that still take votes in Telegram, `limit` at most.
+    pub async fn open_copies(&self, limit: u32) -> Result<Vec<Copy>, Error> {
+        left_open(self.readers()?, limit).await
+    }
+
+    /// Notes that a person's copy of a poll takes no more votes.
+    pub async fn shut_copy(&self, copy: Copy) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(async move { shut(tx, &copy.telegram).await })).await
+    }
+}
+
 /// A poll with its votes as they are now.
-pub(super) async fn by_id(pool: &Pool, id: PollId) -> Result<Option<Poll>, Error> {
+async fn by_id(pool: &Pool, id: PollId) -> Result<Option<Poll>, Error> {
     const POLL: &str = "\
         select broadcast_id, question, closed_by_name, closed_at,
                (select count(distinct user_id) from poll_vote where poll_id = $1) as voters
@@ -92,7 +109,7 @@ pub(super) async fn by_id(pool: &Pool, id: PollId) -> Result<Option<Poll>, Error
 }
 
 /// Copies that still take votes although their poll is closed, `limit` at most.
-pub(super) async fn left_open(pool: &Pool, limit: u32) -> Result<Vec<Copy>, Error> {
+async fn left_open(pool: &Pool, limit: u32) -> Result<Vec<Copy>, Error> {
     const SQL: &str = "\
         select telegram_id, chat_id, message_id
         from poll_copy
@@ -134,7 +151,7 @@ pub(super) async fn note_copy(
 }
 
 /// Notes that a copy takes no more votes.
-pub(super) async fn shut(tx: &mut Tx, telegram: &str) -> Result<(), Error> {
+async fn shut(tx: &mut Tx, telegram: &str) -> Result<(), Error> {
     const SQL: &str = "update poll_copy set is_open = 0 where telegram_id = $1";
     tx.run("shut a copy of a poll", SQL, &[telegram.into()]).await.map(drop)
 }

@@ -6,10 +6,10 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::Error;
 use super::database::{Pool, Rows};
 use super::salon::Salon;
 use super::tx::Tx;
+use super::{Error, Store};
 use crate::clock::Timestamp;
 use crate::money::Kopecks;
 use crate::ratings::Month;
@@ -166,6 +166,54 @@ impl Stored {
     }
 }
 
+impl Store {
+    /// Writes the numbers of a month down, and marks those as stale that could not be asked.
+    pub async fn rate(&self, month: Month, loaded: Vec<Loaded>, failed: Vec<i64>) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(async move { write(tx, month, &loaded, &failed).await })).await
+    }
+
+    /// Gives the barbershops of a month their places and notes how the gathering came out, at once.
+    pub async fn place(&self, order: Vec<i64>, gathered: Gathered) -> Result<(), Error> {
+        self.job(move |tx| {
+            Box::pin(async move {
+                place(tx, gathered.month, &order).await?;
+                note(tx, &gathered).await
+            })
+        })
+        .await
+    }
+
+    /// Forgets the numbers of the months before `month`.
+    pub async fn forget_ratings(&self, month: Month) -> Result<(), Error> {
+        self.job(move |tx| Box::pin(forget(tx, month))).await
+    }
+
+    /// How the gatherings of the months stand, the latest first.
+    pub async fn gathered(&self) -> Result<Vec<Gathered>, Error> {
+        gathered(self.readers()?).await
+    }
+
+    /// The numbers of a month with their barbershops, by place; those left out come last.
+    pub async fn rating(&self, month: Month) -> Result<Vec<(Row, Salon)>, Error> {
+        of_month(self.readers()?, month).await
+    }
+
+    /// The numbers of a barbershop, the earliest month first.
+    pub async fn ratings_of(&self, salon: i64) -> Result<Vec<Row>, Error> {
+        of_salon(self.readers()?, salon).await
+    }
+
+    /// How many barbershops have a place, by month.
+    pub async fn placed(&self) -> Result<BTreeMap<Month, u64>, Error> {
+        Ok(placed(self.readers()?).await?.into_iter().collect())
+    }
+
+    /// What barbershops of a scope earned on average, the earliest month first.
+    pub async fn averages(&self, scope: &Scope) -> Result<Vec<Average>, Error> {
+        averages(self.readers()?, scope).await
+    }
+}
+
 fn month(text: &str) -> Result<Month, Error> {
     text.parse().map_err(|_| unknown("rating.month", text))
 }
@@ -175,7 +223,7 @@ fn unknown(what: &'static str, value: &str) -> Error {
 }
 
 /// Writes numbers down, and marks those as stale that could not be asked: what was known of them stays.
-pub(super) async fn write(tx: &mut Tx, month: Month, loaded: &[Loaded], failed: &[i64]) -> Result<(), Error> {
+async fn write(tx: &mut Tx, month: Month, loaded: &[Loaded], failed: &[i64]) -> Result<(), Error> {
     const WRITE: &str = "\
         insert into rating (month, salon_id, upto, revenue, services, goods, average_check, completed, visits,
                             new_clients, returning_clients, base, return_share, is_stale, loaded_at)
@@ -215,7 +263,7 @@ pub(super) async fn write(tx: &mut Tx, month: Month, loaded: &[Loaded], failed: 
 }
 
 /// Gives the barbershops of a month their places, the first first; whoever is not among them is left out.
-pub(super) async fn place(tx: &mut Tx, month: Month, order: &[i64]) -> Result<(), Error> {
+async fn place(tx: &mut Tx, month: Month, order: &[i64]) -> Result<(), Error> {
     const CLEAR: &str = "update rating set place = null where month = $1 and place is not null";
     const PLACE: &str = "\
         update rating set place = cast(given.value ->> 1 as bigint)
@@ -231,7 +279,7 @@ pub(super) async fn place(tx: &mut Tx, month: Month, order: &[i64]) -> Result<()
 }
 
 /// Notes how the gathering of a month came out. One that is closed stays so.
-pub(super) async fn note(tx: &mut Tx, gathered: &Gathered) -> Result<(), Error> {
+async fn note(tx: &mut Tx, gathered: &Gathered) -> Result<(), Error> {
     const SQL: &str = "\
         insert into rating_run (month, loaded_at, salons, failed, closed_at) values ($1, $2, $3, $4, $5)
         on conflict (month) do update
@@ -251,7 +299,7 @@ pub(super) async fn note(tx: &mut Tx, gathered: &Gathered) -> Result<(), Error> 
 }
 
 /// Forgets the months before `month`.
-pub(super) async fn forget(tx: &mut Tx, month: Month) -> Result<(), Error> {
+async fn forget(tx: &mut Tx, month: Month) -> Result<(), Error> {
     const ROWS: &str = "delete from rating where month < $1";
     const RUNS: &str = "delete from rating_run where month < $1";
     let month = month.to_string();
@@ -260,7 +308,7 @@ pub(super) async fn forget(tx: &mut Tx, month: Month) -> Result<(), Error> {
 }
 
 /// How the gatherings stand, the latest month first.
-pub(super) async fn gathered(pool: &Pool) -> Result<Vec<Gathered>, Error> {
+async fn gathered(pool: &Pool) -> Result<Vec<Gathered>, Error> {
     const SQL: &str = "\
         select month, loaded_at, salons, failed, closed_at from rating_run order by month desc";
     let all: Vec<(String, i64, i64, i64, Option<i64>)> = pool.rows("read gatherings", SQL, &[]).await?;
@@ -277,7 +325,7 @@ pub(super) async fn gathered(pool: &Pool) -> Result<Vec<Gathered>, Error> {
 }
 
 /// The numbers of a month with their barbershops, by place; those left out come last.
-pub(super) async fn of_month(pool: &Pool, month: Month) -> Result<Vec<(Row, Salon)>, Error> {
+async fn of_month(pool: &Pool, month: Month) -> Result<Vec<(Row, Salon)>, Error> {
     const SQL: &str = "\
         select month, salon_id, upto, revenue, services, goods, average_check, completed, visits, new_clients,
                returning_clients, base, return_share, place, is_stale, loaded_at
@@ -295,7 +343,7 @@ pub(super) async fn of_month(pool: &Pool, month: Month) -> Result<Vec<(Row, Salo
 }
 
 /// The numbers of a barbershop, the earliest month first.
-pub(super) async fn of_salon(pool: &Pool, salon: i64) -> Result<Vec<Row>, Error> {
+async fn of_salon(pool: &Pool, salon: i64) -> Result<Vec<Row>, Error> {
     const SQL: &str = "\
         select month, salon_id, upto, revenue, services, goods, average_check, completed, visits, new_clients,
                returning_clients, base, return_share, place, is_stale, loaded_at
@@ -306,14 +354,14 @@ pub(super) async fn of_salon(pool: &Pool, salon: i64) -> Result<Vec<Row>, Error>
 }
 
 /// How many barbershops have a place, by month.
-pub(super) async fn placed(pool: &Pool) -> Result<Vec<(Month, u64)>, Error> {
+async fn placed(pool: &Pool) -> Result<Vec<(Month, u64)>, Error> {
     const SQL: &str = "select month, count(*) from rating where place is not null group by month";
     let all: Vec<(String, i64)> = pool.rows("count places", SQL, &[]).await?;
     all.into_iter().map(|(name, count)| Ok((month(&name)?, count.unsigned_abs()))).collect()
 }
 
 /// The averages of a scope, the earliest month first.
-pub(super) async fn averages(pool: &Pool, scope: &Scope) -> Result<Vec<Average>, Error> {
+async fn averages(pool: &Pool, scope: &Scope) -> Result<Vec<Average>, Error> {
     const SQL: &str = "\
         select rating.month, count(*), cast(round(avg(rating.revenue)) as bigint),
                cast(round(avg(rating.average_check)) as bigint), cast(round(avg(rating.new_clients)) as bigint),

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::change::Effect;
 use super::database::{Arg, Pool, words};
 use super::tx::Tx;
-use super::{Error, Json, inbox, partner};
+use super::{Error, Json, Store, inbox, partner};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
@@ -155,8 +155,25 @@ impl TryFrom<Stored> for Request {
     }
 }
 
+impl Store {
+    /// A request by its number.
+    pub async fn request(&self, id: RequestId) -> Result<Option<Request>, Error> {
+        by_id(self.readers()?, id).await
+    }
+
+    /// A person's latest request.
+    pub async fn latest_request(&self, user: UserId) -> Result<Option<Request>, Error> {
+        latest(self.readers()?, user).await
+    }
+
+    /// The requests nobody decided yet, the oldest first.
+    pub async fn pending_requests(&self, limit: u32) -> Result<Vec<Request>, Error> {
+        pending(self.readers()?, limit).await
+    }
+}
+
 /// A request by its number.
-pub(super) async fn by_id(pool: &Pool, id: RequestId) -> Result<Option<Request>, Error> {
+async fn by_id(pool: &Pool, id: RequestId) -> Result<Option<Request>, Error> {
     const SQL: &str = "\
         select id, kind, user_id, chat_id, body, status, reason, decided_by, decided_by_name, decided_at,
                created_at
@@ -166,7 +183,7 @@ pub(super) async fn by_id(pool: &Pool, id: RequestId) -> Result<Option<Request>,
 }
 
 /// A person's latest request.
-pub(super) async fn latest(pool: &Pool, user: UserId) -> Result<Option<Request>, Error> {
+async fn latest(pool: &Pool, user: UserId) -> Result<Option<Request>, Error> {
     const SQL: &str = "\
         select id, kind, user_id, chat_id, body, status, reason, decided_by, decided_by_name, decided_at,
                created_at
@@ -178,7 +195,7 @@ pub(super) async fn latest(pool: &Pool, user: UserId) -> Result<Option<Request>,
 }
 
 /// The requests nobody decided yet, the oldest first.
-pub(super) async fn pending(pool: &Pool, limit: u32) -> Result<Vec<Request>, Error> {
+async fn pending(pool: &Pool, limit: u32) -> Result<Vec<Request>, Error> {
     const SQL: &str = "\
         select id, kind, user_id, chat_id, body, status, reason, decided_by, decided_by_name, decided_at,
                created_at

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::Error;
 use super::database::{Pool, Rows};
 use super::tx::Tx;
+use super::{Error, Store};
 use crate::clock::Timestamp;
 
 /// A barbershop.
@@ -48,6 +48,25 @@ struct Stored {
     seen_at: Option<i64>,
 }
 
+impl Store {
+    /// Writes down what the chain's list tells of its barbershops; those it does not tell of any more are closed.
+    pub async fn sync_salons(&self, listed: Vec<Salon>) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        self.job(move |tx| Box::pin(async move { sync(tx, &listed, now).await })).await
+    }
+
+    /// Writes barbershops down, and nothing of others.
+    pub async fn put_salons(&self, salons: Vec<Salon>) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        self.job(move |tx| Box::pin(async move { write(tx, &salons, now).await })).await
+    }
+
+    /// All barbershops of the network, by number.
+    pub async fn salons(&self) -> Result<Vec<Kept>, Error> {
+        all(self.readers()?).await
+    }
+}
+
 /// All barbershops, by number.
 pub(super) async fn all(pool: &Pool) -> Result<Vec<Kept>, Error> {
     const SQL: &str = "\
@@ -69,7 +88,7 @@ pub(super) async fn all(pool: &Pool) -> Result<Vec<Kept>, Error> {
 }
 
 /// Writes down what the list tells. A barbershop that it told of once and does no more is closed; none is deleted.
-pub(super) async fn sync(tx: &mut Tx, listed: &[Salon], now: Timestamp) -> Result<(), Error> {
+async fn sync(tx: &mut Tx, listed: &[Salon], now: Timestamp) -> Result<(), Error> {
     const CLOSE: &str = "\
         update salon set is_active = 0
         where seen_at is not null and id not in (select cast(value as bigint) from jsonb_each($1))";
@@ -79,7 +98,7 @@ pub(super) async fn sync(tx: &mut Tx, listed: &[Salon], now: Timestamp) -> Resul
 }
 
 /// Writes barbershops down as they are told.
-pub(super) async fn write(tx: &mut Tx, listed: &[Salon], now: Timestamp) -> Result<(), Error> {
+async fn write(tx: &mut Tx, listed: &[Salon], now: Timestamp) -> Result<(), Error> {
     const SQL: &str = "\
         insert into salon (id, title, title_folded, address, city, region, is_million, is_active, seen_at)
         select cast(value ->> 'id' as bigint), value ->> 'title', value ->> 'folded', value ->> 'address',

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::Error;
 use super::database::{Pool, Rows, words};
 use super::tx::Tx;
+use super::{Error, Store};
 use crate::clock::Timestamp;
 
 /// The content hash of a script set.
@@ -65,8 +65,37 @@ struct Stored {
     report: String,
 }
 
+impl Store {
+    /// Keeps a script set; one that is kept already stays as it is.
+    pub async fn put_set(&self, set: &ScriptSet) -> Result<(), Error> {
+        let (set, now) = (set.clone(), self.0.clock.now());
+        self.job(move |tx| Box::pin(async move { put(tx, &set, now).await })).await
+    }
+
+    /// Reads a script set.
+    pub async fn load_set(&self, hash: &SetHash) -> Result<Option<ScriptSet>, Error> {
+        load(self.readers()?, hash).await
+    }
+
+    /// Notes an attempt to publish.
+    pub async fn publish(&self, publication: &Publication) -> Result<(), Error> {
+        let publication = publication.clone();
+        self.job(move |tx| Box::pin(async move { publish(tx, &publication).await })).await
+    }
+
+    /// The set that went live last; `None` when none ever did.
+    pub async fn last_live(&self) -> Result<Option<SetHash>, Error> {
+        last_live(self.readers()?).await
+    }
+
+    /// The latest attempts to publish, the newest first.
+    pub async fn publications(&self, limit: u32) -> Result<Vec<Publication>, Error> {
+        publications(self.readers()?, limit).await
+    }
+}
+
 /// Keeps a set, unless it is kept already.
-pub(super) async fn put(tx: &mut Tx, set: &ScriptSet, now: Timestamp) -> Result<(), Error> {
+async fn put(tx: &mut Tx, set: &ScriptSet, now: Timestamp) -> Result<(), Error> {
     const SET: &str = "\
         insert into script_set (hash, rhai_version, built_at)
         values ($1, $2, $3)
@@ -97,7 +126,7 @@ pub(super) async fn load(pool: &Pool, hash: &SetHash) -> Result<Option<ScriptSet
 }
 
 /// Notes an attempt to publish.
-pub(super) async fn publish(tx: &mut Tx, publication: &Publication) -> Result<(), Error> {
+async fn publish(tx: &mut Tx, publication: &Publication) -> Result<(), Error> {
     const SQL: &str = "insert into publication (set_hash, at, result, report) values ($1, $2, $3, $4)";
     let set = publication.set.as_ref().map(|hash| hash.0.as_str());
     let Publication { at, result, report, .. } = publication;
@@ -106,7 +135,7 @@ pub(super) async fn publish(tx: &mut Tx, publication: &Publication) -> Result<()
 }
 
 /// The latest attempts to publish, the newest first.
-pub(super) async fn publications(pool: &Pool, limit: u32) -> Result<Vec<Publication>, Error> {
+async fn publications(pool: &Pool, limit: u32) -> Result<Vec<Publication>, Error> {
     const SQL: &str = "select set_hash, at, result, report from publication order by id desc limit $1";
     let latest: Vec<Stored> = pool.rows("read publications", SQL, &[i64::from(limit).into()]).await?;
     latest.into_iter().map(publication).collect()

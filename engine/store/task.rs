@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::change::Effect;
 use super::database::{Arg, Pool};
 use super::tx::Tx;
-use super::{Error, Json, inbox};
+use super::{Error, Json, Store, inbox};
 use crate::clock::Timestamp;
 use crate::telegram::{ChatId, UserId};
 
@@ -141,6 +141,23 @@ impl From<Stored> for Task {
     }
 }
 
+impl Store {
+    /// A task of the portal that was made here, by its number.
+    pub async fn task(&self, id: TaskId) -> Result<Option<Task>, Error> {
+        by_id(self.readers()?, id).await
+    }
+
+    /// A task by the key of the write that made it.
+    pub async fn task_by_key(&self, key: &str) -> Result<Option<Task>, Error> {
+        by_key(self.readers()?, key).await
+    }
+
+    /// A person's tasks, the latest first.
+    pub async fn tasks_of(&self, user: UserId) -> Result<Vec<Task>, Error> {
+        of_user(self.readers()?, user).await
+    }
+}
+
 /// Notes a task that was made here; one that is known stays as it is.
 pub(super) async fn add(tx: &mut Tx, new: &New, now: Timestamp) -> Result<Effect, Error> {
     const SQL: &str = "\
@@ -259,7 +276,7 @@ pub(super) async fn by_id(pool: &Pool, id: TaskId) -> Result<Option<Task>, Error
 }
 
 /// A task by the key of the write that made it.
-pub(super) async fn by_key(pool: &Pool, key: &str) -> Result<Option<Task>, Error> {
+async fn by_key(pool: &Pool, key: &str) -> Result<Option<Task>, Error> {
     const SQL: &str = "\
         select id, user_id, chat_id, salon_id, department, title, key, explanation, stage_id, stage, status,
                comments, changed_at, seen_at, created_at
@@ -269,7 +286,7 @@ pub(super) async fn by_key(pool: &Pool, key: &str) -> Result<Option<Task>, Error
 }
 
 /// A person's tasks, the latest first.
-pub(super) async fn of_user(pool: &Pool, user: UserId) -> Result<Vec<Task>, Error> {
+async fn of_user(pool: &Pool, user: UserId) -> Result<Vec<Task>, Error> {
     const SQL: &str = "\
         select id, user_id, chat_id, salon_id, department, title, key, explanation, stage_id, stage, status,
                comments, changed_at, seen_at, created_at

@@ -1,10 +1,12 @@
 //! Charts as pictures: drawn when they leave, and kept for whoever is sent the same.
 
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use axum::body::Bytes;
 use cached::{Cached as _, LruCache};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::chart::{self, Chart};
 use crate::telegram::{Content, Upload};
@@ -12,9 +14,13 @@ use crate::telegram::{Content, Upload};
 /// Pictures kept at a time, of some tens of kilobytes each.
 const KEPT: usize = 32;
 
-/// The pictures drawn lately, by what is on them.
+/// Draws pictures, and keeps those drawn lately by what is on them.
 #[derive(Debug)]
-pub(super) struct Pictures(Mutex<LruCache<String, Bytes>>);
+pub(super) struct Pictures {
+    kept: Mutex<LruCache<String, Bytes>>,
+    /// Half of the processor at most: a picture is a tenth of a second of hard work, and talks must go on beside it.
+    desks: Semaphore,
+}
 
 /// Why a chart is not drawn: it got into the outbox although a script may not say it.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +33,8 @@ pub(super) enum Error {
 
 impl Default for Pictures {
     fn default() -> Pictures {
-        Pictures(Mutex::new(LruCache::new(KEPT)))
+        let desks = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
+        Pictures { kept: Mutex::new(LruCache::new(KEPT)), desks: Semaphore::new(desks) }
     }
 }
 
@@ -36,19 +43,30 @@ impl Pictures {
     pub async fn of(&self, content: &Content) -> Result<Option<Upload>, Error> {
         let Content::Chart { chart, .. } = content else { return Ok(None) };
         let name = chart.to_string();
-        let known = self.kept().cache_get(&name).cloned();
-        let bytes = if let Some(bytes) = known {
-            bytes
-        } else {
-            let bytes = draw(chart).await?;
-            self.kept().cache_set(name, bytes.clone());
-            bytes
+        let bytes = match self.known(&name) {
+            Some(bytes) => bytes,
+            None => self.drawn(name, chart).await?,
         };
         Ok(Some(Upload { name: "chart.png", bytes }))
     }
 
+    /// Draws when a desk is free, unless somebody has drawn the same meanwhile.
+    async fn drawn(&self, name: String, chart: &Value) -> Result<Bytes, Error> {
+        let _desk = self.desks.acquire().await.expect("it is never closed");
+        if let Some(bytes) = self.known(&name) {
+            return Ok(bytes);
+        }
+        let bytes = draw(chart).await?;
+        self.kept().cache_set(name, bytes.clone());
+        Ok(bytes)
+    }
+
+    fn known(&self, name: &str) -> Option<Bytes> {
+        self.kept().cache_get(name).cloned()
+    }
+
     fn kept(&self) -> std::sync::MutexGuard<'_, LruCache<String, Bytes>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

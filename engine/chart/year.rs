@@ -73,13 +73,11 @@ impl Year {
         }
         let to_x = |month: usize| LEFT + (RIGHT - LEFT) * share(month, self.months.len());
         self.months(&mut canvas, &to_x);
+        // One's own lines come last: they lie above the others. These pass under the figure, which must be readable.
+        let (own, others): (Vec<_>, Vec<_>) = looks(&self.lines).into_iter().partition(|look| look.line.own);
+        others.iter().for_each(|look| look.draw(&mut canvas, &to_x, &to_y));
         self.latest(&mut canvas, &to_x, &to_y);
-        let mut looks = looks(&self.lines);
-        // One's own lines come last: they lie above the others.
-        looks.sort_by_key(|look| look.line.own);
-        for look in &looks {
-            look.draw(&mut canvas, &to_x, &to_y);
-        }
+        own.iter().for_each(|look| look.draw(&mut canvas, &to_x, &to_y));
         for (entry, look) in legend.iter().zip(self::looks(&self.lines)) {
             let y = legend_top + rows_height(entry.row);
             look.sample(&mut canvas, entry.x, y);
@@ -133,7 +131,7 @@ impl Year {
         }
     }
 
-    /// The latest figure of the first line that is one's own, written out; lines pass above its bed.
+    /// The latest figure of the first line that is one's own, written out on a bed of its own.
     fn latest(&self, canvas: &mut Canvas, to_x: &impl Fn(usize) -> f32, to_y: &impl Fn(f64) -> f32) {
         let Some(own) = self.lines.iter().find(|line| line.own) else { return };
         let last = own.points.iter().enumerate().rev().find_map(|(month, point)| Some((month, (*point)?)));

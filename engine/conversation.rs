@@ -1,6 +1,7 @@
 //! Conversations: one inbox entry advances one of them by one turn, and what it decides is committed whole.
 
 mod deed;
+mod hurry;
 mod memory;
 mod outside;
 mod portal;
@@ -24,7 +25,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::script::host::StandIn;
 use crate::script::{Access, Scripts, Standing};
 use crate::store::partner::{Partner, Status};
-use crate::store::{self, Lease, Store, inbox, outbox};
+use crate::store::{self, LaneId, Lease, Store, inbox, outbox};
 use crate::telegram::{ChatId, UserId};
 
 pub use talk::trigger_data;
@@ -41,6 +42,7 @@ pub struct Host {
     settings: Settings,
     world: World,
     memory: memory::Memory,
+    hurry: hurry::Hurry,
     stand_in: Option<Arc<dyn StandIn>>,
 }
 
@@ -134,8 +136,8 @@ impl Host {
         cache: Cache,
         settings: Settings,
     ) -> Host {
-        let (world, memory) = (World::default(), memory::Memory::default());
-        Host { store, scripts, clock, cache, settings, world, memory, stand_in: None }
+        let (world, memory, hurry) = (World::default(), memory::Memory::default(), hurry::Hurry::default());
+        Host { store, scripts, clock, cache, settings, world, memory, hurry, stand_in: None }
     }
 
     /// The same with services outside.
@@ -148,6 +150,11 @@ impl Host {
     #[must_use]
     pub fn with_stand_in(self, stand_in: Arc<dyn StandIn>) -> Host {
         Host { stand_in: Some(stand_in), ..self }
+    }
+
+    /// Somebody has written a command: the turn of their chat need not wait for services any more.
+    pub fn hurry(&self, lane: LaneId) {
+        self.hurry.up(lane);
     }
 
     /// The services outside.

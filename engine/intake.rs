@@ -63,7 +63,14 @@ impl Intake {
                 continue;
             };
             match parse(&update, self.clip_bytes) {
-                Ok(Parsed::Deed(deed)) => entries.extend(self.entry(id, &deed)),
+                Ok(Parsed::Deed(deed)) => {
+                    let entry = self.entry(id, &deed);
+                    // Before the command is queued: its own turn must not hurry.
+                    if entry.is_some() && is_command(&deed) {
+                        self.lanes.host().hurry(deed.chat.into());
+                    }
+                    entries.extend(entry);
+                }
                 Ok(Parsed::Unused) => {}
                 Err(error) => {
                     metrics::counter!("updates_unreadable_total").increment(1);
@@ -124,4 +131,9 @@ impl Intake {
     pub fn forget_quiet(&self) {
         self.spam.forget_quiet();
     }
+}
+
+/// Whether somebody writes a command in their own chat: then they wait for nothing that is still at work there.
+fn is_command(deed: &Incoming) -> bool {
+    !deed.chat.is_group() && matches!(&deed.what, What::Text { text } if text.starts_with('/'))
 }

@@ -75,9 +75,13 @@ impl Year {
         self.months(&mut canvas, &to_x);
         // One's own lines come last: they lie above the others. These pass under the figure, which must be readable.
         let (own, others): (Vec<_>, Vec<_>) = looks(&self.lines).into_iter().partition(|look| look.line.own);
-        others.iter().for_each(|look| look.draw(&mut canvas, &to_x, &to_y));
+        for look in &others {
+            look.draw(&mut canvas, &to_x, &to_y);
+        }
         self.latest(&mut canvas, &to_x, &to_y);
-        own.iter().for_each(|look| look.draw(&mut canvas, &to_x, &to_y));
+        for look in &own {
+            look.draw(&mut canvas, &to_x, &to_y);
+        }
         for (entry, look) in legend.iter().zip(self::looks(&self.lines)) {
             let y = legend_top + rows_height(entry.row);
             look.sample(&mut canvas, entry.x, y);

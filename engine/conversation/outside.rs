@@ -41,6 +41,19 @@ impl Turn<'_> {
         elapsed.unwrap_or_else(|_elapsed| Err(CallError::overdue(outside)))
     }
 
+    /// The same for a question to a service, which is also given up when the person has written a command meanwhile.
+    pub async fn read<T>(
+        &self,
+        outside: &Outside,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        tokio::select! {
+            biased;
+            answer = self.within(outside, call) => answer,
+            () = self.at_work.hurries() => Err(CallError::abandoned(outside)),
+        }
+    }
+
     /// Does a write to the outside, or finds out what became of the one that is intended.
     pub async fn write(
         &mut self,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tracing::Instrument as _;
 
 use super::deed::NOBODY;
+use super::hurry::AtWork;
 use super::question::{Expects, Progress};
 use super::talk::{Awaiting, Failure, Talk, step_no};
 use super::{Advanced, Deadline, Effect, HandOn, Host, words};
@@ -36,6 +37,7 @@ pub(super) struct Turn<'a> {
     said: u32,
     pub(super) advanced: Advanced,
     hand_on: HandOn<'a>,
+    pub(super) at_work: AtWork<'a>,
 }
 
 impl<'a> Turn<'a> {
@@ -57,6 +59,7 @@ impl<'a> Turn<'a> {
             said: 0,
             advanced: Advanced::default(),
             hand_on,
+            at_work: host.hurry.at_work(entry.lane),
         }
     }
 
@@ -400,7 +403,7 @@ impl<'a> Turn<'a> {
             (Action::Read(read), None) => match &function.outside {
                 Some(outside) => {
                     self.speak_first(talk).await?;
-                    self.within(outside, read(self.host, caller, args)).await
+                    self.read(outside, read(self.host, caller, args)).await
                 }
                 None => read(self.host, caller, args).await,
             },

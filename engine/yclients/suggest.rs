@@ -1,8 +1,9 @@
 //! Which salons somebody may mean who names theirs in words of their own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Salon;
+use crate::geography;
 use crate::text::folded;
 
 /// Of a salon that is proposed at least this part of the best one's score.
@@ -33,12 +34,30 @@ pub fn suggest<'a>(salons: &'a [Salon], words: &str, most: usize) -> Vec<&'a Sal
             *scores.entry(at).or_default() += likeness * rarity.max(0.05);
         }
     }
+    // A street of the same name elsewhere is no help to somebody who names their town.
+    let is_named = |at: &usize| names(words, &town(&salons[*at]));
+    let there: HashSet<usize> = scores.keys().copied().filter(is_named).collect();
+    if !there.is_empty() {
+        scores.retain(|at, _| there.contains(at));
+    }
     let best = scores.values().copied().fold(0.0, f64::max);
     let mut close: Vec<(usize, f64)> =
         scores.into_iter().filter(|&(_, score)| score >= best * CLOSE).collect();
     close.sort_by(|(at, score), (other, than)| than.total_cmp(score).then(at.cmp(other)));
     close.truncate(most);
     close.into_iter().map(|(at, _)| &salons[at]).collect()
+}
+
+/// Whether a town is among somebody's words, in whatever form.
+fn names(words: &str, town: &str) -> bool {
+    let (words, town) = (parts(&folded(words)), parts(&folded(town)));
+    !town.is_empty() && town.iter().all(|part| words.iter().any(|word| likeness(word, part).is_some()))
+}
+
+/// The town of a salon; empty when nobody can tell.
+fn town(salon: &Salon) -> String {
+    let place = geography::place(&salon.title, salon.city.as_deref(), salon.address.as_deref());
+    place.map_or_else(String::new, |place| place.city)
 }
 
 /// Words and numbers, each once.

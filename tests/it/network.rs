@@ -343,3 +343,35 @@ async fn through_an_hour_without_the_service_partners_see_the_last_numbers_with_
     assert!(!told.contains("не отвечает"), "{told}");
     assert_eq!(breaker().await, "closed");
 }
+
+#[tokio::test]
+async fn a_command_does_not_wait_for_a_slow_service() {
+    const NEVER: Duration = Duration::from_hours(1);
+    let mut town = Town::lay().await;
+    // Without the command the talk would wait for longer than the test.
+    (town.desk.config.yclients.request_timeout, town.desk.config.services.deadline) = (NEVER, NEVER);
+    town.desk.run().await;
+    town.comes_to("done", "2026-10-31 01:00").await;
+    let own = |salon: &borodach::sandbox::network::Salon| Salon {
+        id: salon.id,
+        title: format!("Салон {}", salon.id),
+        city: None,
+    };
+    let shops = town.salons.network().salons().iter().take(2).map(own).collect();
+    introduce_with(&town.desk, ANNA, "Анна Петрова", shops).await;
+    let anna = town.desk.talks(ANNA);
+    anna.writes("/stats");
+    anna.hears("За какие дни").await;
+    let before = town.salons.calls(Endpoint::Overall);
+    town.salons.faults().add(Rule { endpoint: None, kind: Fault::Slow(NEVER), often: Often::Chance(1.0) });
+    anna.presses("Вчера");
+    town.desk.until("the service is asked", async || town.salons.calls(Endpoint::Overall) > before).await;
+    anna.writes("/start");
+    anna.hears("Чем помочь?").await;
+    assert_eq!(anna.count("YClients сейчас не отвечает"), 1, "{}", anna.transcript());
+    town.salons.faults().clear();
+    anna.writes("/stats");
+    anna.heard("За какие дни", 2).await;
+    anna.presses("Вчера");
+    anna.hears("Итого").await;
+}

@@ -35,9 +35,12 @@ async fn desk() -> (Desk, Bitrix24) {
     // A request whose answer was lost is over at once here: nothing stands between us and the portal.
     desk.config.bitrix24.longest_request = Duration::ZERO;
     desk.config.conversations.doubt_settles = Duration::from_millis(50);
+    // Only what the talk calls is to be struck.
+    desk.config.bitrix24.look_for_changes = borodach::config::Limit::OFF;
     desk.run().await;
     introduce(&desk, ANNA, "Анна Петрова").await;
-    desk.until("the portal is known", async || portal.calls(Method::TaskList) > 0).await;
+    // The last that the portal is asked about itself.
+    desk.until("the portal is known", async || portal.calls(Method::Task3Add) > 0).await;
     desk.settled().await;
     (desk, portal)
 }

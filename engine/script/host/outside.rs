@@ -153,6 +153,13 @@ impl CallError {
         CallError::InDoubt { service: outside.service, message }
     }
 
+    /// Nobody waits for the answer any more.
+    pub fn abandoned(outside: &Outside) -> CallError {
+        let (kind, service) = (Kind::Unavailable, outside.service);
+        let message = format!("человек не стал ждать, пока ответит {service}");
+        CallError::Failed { kind, service, message, retry_after: None }
+    }
+
     /// Whether the service surely did nothing and may do it when it is asked later.
     pub fn is_passing(&self) -> bool {
         match self {

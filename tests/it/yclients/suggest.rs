@@ -18,6 +18,7 @@ fn salons() -> Vec<Salon> {
         ("BORODACH, Уфа, ТЦ «Мир»", "Уфа", "Ленина, 5"),
         ("BORODACH, Пермь, ТЦ «Семья»", "Пермь", "Революции, 13"),
         ("BORODACH, Королёв", "Королёв", "Ленина, 12"),
+        ("BORODACH, Щёлково, ТРЦ «Кольцо», Баумана", "Щёлково", "Баумана, 10"),
     ];
     all.into_iter().enumerate().map(salon).collect()
 }
@@ -37,6 +38,12 @@ fn a_salon_is_known_by_some_of_its_words() {
     check("Королев", &[5]);
     check("ул. Ленина 12, г. Королёв", &[5]);
     check("торговый центр Семья", &[4]);
+}
+
+#[test]
+fn a_town_that_is_named_leaves_other_towns_out() {
+    check("Казань, ТЦ Кольцо; Казань, ул. Баумана, 10", &[1, 2]);
+    check("ТЦ Кольцо на Баумана", &[6, 1, 2]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use borodach::config::Mode;
 use borodach::http;
 use borodach::outbox::Outbox;
+use borodach::sandbox::telegram::Fault;
 use borodach::store::inbox::New;
 use borodach::store::{CrashPoint, LaneId, Turn, outbox};
 use borodach::telegram::{ChatId, Client, Outgoing};
@@ -37,6 +38,8 @@ async fn a_message_found_on_disk_while_it_is_on_its_way_is_sent_once() {
     };
     let turn = Turn { messages: ["раз", "два", "три"].map(message).into(), ..Turn::new(lease) };
     let messages = store.commit(turn).await.expect("it is written").messages;
+    // The first is on its way for as long as the others are looked for.
+    desk.sandbox.faults().next(Method::SendMessage, Fault::SlowAfterAccept(Duration::from_millis(500)), 1);
     deliveries.offer(vec![messages[0].clone(), messages[2].clone()]);
     deliveries.recover(store.open_messages(ChatId(OFFICE)).await.expect("the database answers"));
     deliveries.offer(messages);

@@ -113,7 +113,7 @@ async fn of_two_who_decide_at_once_the_first_wins_and_the_second_is_told() {
     olga.heard("Какие барбершопы привязать?", 2).await;
     olga.presses("🚫 Без барбершопа");
     presses(PAVEL, question, "🚫 Без барбершопа");
-    pavel.hears("уже одобрена — решение за Ольга Смирнова").await;
+    pavel.hears("уже одобрена. Решение: Ольга Смирнова").await;
 }
 
 #[tokio::test]

@@ -145,6 +145,33 @@ async fn a_task_is_made_once_and_what_others_do_to_it_is_told_once() {
 }
 
 #[tokio::test]
+async fn events_that_overtake_each_other_tell_of_what_is_so_now() {
+    let (mut desk, portal) = desk().await;
+    desk.run().await;
+    portal.set_hook(Some(Hook {
+        url: desk.url("/bitrix24/events").parse().expect("an address"),
+        application_token: TOKEN.to_owned(),
+    }));
+    portal.set_mail(Mail { spread: Duration::from_millis(300), twice: 1.0, ..Mail::default() });
+    becomes_partner(&desk).await;
+    let anna = desk.talks(ANNA);
+    anna.writes("/task");
+    anna.hears("Готово, задача №").await;
+    let made = portal.tasks().iter().find(|task| task.title == "Поменять вывеску").expect("it is there").id;
+    let (colleague, board) = (somebody(&portal), portal.board(17));
+    portal.moves(colleague, made, board[1].id).expect("they may");
+    portal.comments(colleague, made, "Когда удобно?").expect("they may");
+    portal.moves(colleague, made, board[2].id).expect("they may");
+    anna.heard(&format!("Перешла: Поменять вывеску — {}", board[2].title), 1).await;
+    anna.heard("Комментарий: Когда удобно?", 1).await;
+    desk.until("every event has come", async || portal.waiting_events() == 0).await;
+    desk.settled().await;
+    assert_eq!(anna.count(&format!("Перешла: Поменять вывеску — {}", board[2].title)), 1);
+    assert_eq!(anna.count("Комментарий:"), 1);
+    assert!(anna.count("Перешла:") <= 2, "{}", anna.transcript());
+}
+
+#[tokio::test]
 async fn what_the_portal_did_not_tell_is_found_by_asking() {
     let (mut desk, portal) = desk().await;
     desk.config.bitrix24.look_for_changes = Limit::of(Duration::from_millis(300));

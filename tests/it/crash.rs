@@ -194,6 +194,11 @@ impl Base {
     async fn lay(&self) -> Desk {
         let mut desk = Desk::lay().await;
         if let Some(name) = &self.0 {
+            // A process that dies hangs up. Those that die here do not take all of their connections along.
+            admin(&format!(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+            ))
+            .await;
             let url = database_url(name);
             let mut connection = PgConnection::connect(&url).await.expect("the server is there");
             connection.execute(EMPTY).await.expect("the database is the test's own");

@@ -450,3 +450,48 @@ async fn while_the_quota_is_spent_everybody_hears_in_time_and_the_numbers_come_a
     let old = count("Свежих цифр YClients пока не дал, это цифры на 31.10.2026 12:00");
     assert!((1..=CROWD - 5).contains(&old), "{old} of {CROWD} have heard old numbers");
 }
+
+#[tokio::test]
+async fn a_month_before_the_opening_is_a_gap_in_the_chart_and_no_zero() {
+    let mut town = Town::lay_with(40).await;
+    town.desk.run().await;
+    town.comes_to("done", "2026-10-31 01:00").await;
+    let months: Vec<Month> = (1..=12).rev().map(|back| month("2026-10").back(back)).collect();
+    let (first, last) = (months[1].first(), months[11].first());
+    let salons = town.salons.network().salons();
+    let young = salons.iter().find(|salon| (first..last).contains(&salon.opened) && salon.closed.is_none());
+    let young = young.expect("of forty some opened within the year");
+    let own = Salon { id: young.id, title: "Новый".to_owned(), city: None };
+    introduce_with(&town.desk, ANNA, "Анна Петрова", vec![own]).await;
+    let anna = town.desk.talks(ANNA);
+    let line = async |what: &str, named: &str| -> Vec<Option<f64>> {
+        anna.hears(what).await;
+        let calls = town.desk.texts("select call from outbox where chat_id = $1 order by id", ANNA).await;
+        let call = calls.iter().rev().find(|call| call.contains("points")).expect("the chart is decided");
+        points(&call.parse().expect("JSON"), named).expect("the line is there")
+    };
+    anna.writes("/dynamics");
+    let revenue = line("Выручка, сентябрь 2026", "Ваш барбершоп").await;
+    anna.presses("👥 Клиенты");
+    let clients = line("Клиенты: новые и вернувшиеся, сентябрь 2026", "Ваши новые").await;
+    for line in [revenue, clients] {
+        assert_eq!(line.len(), 12);
+        for (month, point) in months.iter().zip(&line) {
+            let was_open = young.opened <= month.last();
+            assert_eq!(point.is_some(), was_open, "{month}, opened {}: {line:?}", young.opened);
+            assert_ne!(*point, Some(0.0), "{month}: {line:?}");
+        }
+    }
+}
+
+/// The points of the line of this name, wherever the chart is.
+fn points(value: &serde_json::Value, name: &str) -> Option<Vec<Option<f64>>> {
+    if value["name"] == name {
+        return serde_json::from_value(value["points"].clone()).ok();
+    }
+    match value {
+        serde_json::Value::Array(items) => items.iter().find_map(|item| points(item, name)),
+        serde_json::Value::Object(fields) => fields.values().find_map(|item| points(item, name)),
+        _ => None,
+    }
+}

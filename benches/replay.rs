@@ -40,6 +40,7 @@ fn replay(criterion: &mut Criterion) {
         username: None,
         is_staff: false,
         now: Timestamp(0),
+        waits_since: None,
     };
     let mut group = criterion.benchmark_group("replay");
     for steps in [10, 100, 300, 3_000] {

@@ -116,6 +116,8 @@ impl Bot {
             zone: config.time_zone,
             turn_deadline: config.conversations.turn_deadline.get().unwrap_or(Duration::MAX),
             doubt_settles: config.conversations.doubt_settles,
+            wait_for_fresh: config.cache.wait_for_fresh,
+            wait_for_first: config.cache.wait_for_first,
             doubt_asks: config.conversations.doubt_asks.get().unwrap_or(Duration::MAX),
         };
         let (outbox, reports) =
@@ -222,6 +224,7 @@ impl Bot {
             tracing::warn!("some turns did not end in time; their entries stay for the next start");
         }
         outbox.drain(deadline.saturating_duration_since(Instant::now())).await;
+        lanes.host().cache().stop();
         tasks.close();
         if tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await.is_err() {
             tracing::debug!("some connections were still open");

@@ -16,6 +16,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{SharedClock, Timestamp};
 use crate::config;
@@ -83,6 +85,18 @@ pub struct Cached<T> {
     pub is_stale: bool,
 }
 
+/// Until when somebody waits for a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// When an older answer is at hand.
+    pub for_fresh: Timestamp,
+    /// When there is none.
+    pub for_first: Timestamp,
+}
+
+/// Loads that may go on at once after their callers have left; the callers of others take them along.
+const LEFT_BEHIND: usize = 2000;
+
 /// Keeps answers; clones share them.
 #[derive(Clone, Debug)]
 pub struct Cache(Arc<Inner>);
@@ -94,6 +108,9 @@ struct Inner {
     flights: Flights,
     clock: SharedClock,
     queries: Queries,
+    /// Room for loads whose callers have left.
+    room: Arc<Semaphore>,
+    stop: CancellationToken,
 }
 
 impl Cache {
@@ -105,6 +122,8 @@ impl Cache {
             flights: Flights::default(),
             clock,
             queries: Queries::new(settings),
+            room: Arc::new(Semaphore::new(LEFT_BEHIND)),
+            stop: CancellationToken::new(),
         }))
     }
 
@@ -134,11 +153,63 @@ impl Cache {
         answer
     }
 
+    /// The same for somebody who does not wait for ever: when their patience ends, they are given what is kept, or
+    /// `None`, and the load goes on without them, so that whoever asks a little later finds its answer.
+    ///
+    /// A caller who is dropped before that takes the load along, as ever.
+    pub async fn get_in_time<T, E>(
+        &self,
+        query: &Query,
+        key: &str,
+        patience: Patience,
+        load: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<Option<Cached<T>>, E>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + 'static,
+    {
+        let mut asked = Box::pin({
+            let (cache, query, key) = (self.clone(), query.clone(), key.to_owned());
+            async move { cache.get(&query, &key, load).await }
+        });
+        let mut kept = None;
+        for until in [patience.for_fresh, patience.for_first] {
+            tokio::select! {
+                biased;
+                answer = &mut asked => return answer.map(Some),
+                () = self.0.clock.sleep_until(until) => {}
+            }
+            kept = self.0.look(query, &query.key(key)).await;
+            if kept.is_some() {
+                break;
+            }
+        }
+        let outcome = if kept.is_some() { "stale" } else { "late" };
+        metrics::counter!("cache_requests_total", "query" => query.name, "outcome" => outcome).increment(1);
+        self.leave_behind(asked);
+        Ok(kept)
+    }
+
+    /// Gives up the loads whose callers have left: the bot stops.
+    pub fn stop(&self) {
+        self.0.stop.cancel();
+    }
+
     /// Forgets the answer, after a change that makes it wrong. A load that is under way will not be kept.
     pub async fn forget(&self, query: &Query, key: &str) {
         let (key, entry) = (query.key(key), Arc::new(Entry::forgotten(query, self.0.clock.now())));
         self.0.near.keep(&key, Arc::clone(&entry));
         self.0.share(query, &key, &entry).await;
+    }
+
+    /// Lets a load go on by itself, if there is room. Its error has nobody to hear it: the next caller asks anew.
+    fn leave_behind(&self, load: impl Future<Output: Send> + Send + 'static) {
+        let Ok(place) = Arc::clone(&self.0.room).try_acquire_owned() else { return };
+        let stop = self.0.stop.clone();
+        tokio::spawn(async move {
+            stop.run_until_cancelled(load).await;
+            drop(place);
+        });
     }
 
     /// For `/health`: `status`, how many answers are kept in the process, and Redis.

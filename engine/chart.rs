@@ -13,7 +13,7 @@ mod year;
 use serde::{Deserialize, Serialize};
 
 pub use days::{Days, Pair};
-pub use figure::Unit;
+pub use figure::{Scale, Unit};
 pub use rating::{Change, Rating, Row};
 pub use year::{Line, Year};
 

@@ -60,6 +60,10 @@ pub struct Settings {
     pub turn_deadline: Duration,
     /// A write whose answer is lost counts as not done when it is not to be found after so long.
     pub doubt_settles: Duration,
+    /// How long a person waits for fresh answers when older ones are at hand.
+    pub wait_for_fresh: Duration,
+    /// The same when there are none.
+    pub wait_for_first: Duration,
     /// How long to try to find out what became of a write before the office is asked.
     pub doubt_asks: Duration,
 }

@@ -64,26 +64,40 @@ pub fn growth(now: f64, before: f64) -> Option<(String, bool)> {
     Some((format!("{sign}{}\u{a0}%", grouped(percent)), percent >= 0.0))
 }
 
-/// Round marks of a scale that covers `low..=high`: two to seven of them, whole numbers a step apart.
-pub fn marks(low: f64, high: f64) -> Vec<f64> {
-    let rough = (high - low).max(1.0) / 4.0;
-    let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0]
-        .into_iter()
-        .map(|factor| factor * power)
-        .find(|&step| step >= rough)
-        .unwrap_or(10.0 * power)
-        .max(1.0);
-    let first = (low / step).floor();
-    let last = (high / step).ceil();
-    let mut marks = Vec::new();
-    let mut mark = first;
-    while mark <= last {
-        marks.push(mark * step);
-        mark += 1.0;
+/// The scale of a plot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scale {
+    /// What its lower edge stands for.
+    pub bottom: f64,
+    /// What its upper edge stands for.
+    pub top: f64,
+    /// Two to seven round figures between them, a step apart; of whole figures the step is whole, too.
+    pub marks: Vec<f64>,
+}
+
+/// The room above the highest figure, where the latest one is written out, and below the lowest that is negative.
+const ROOM: f64 = 0.1;
+
+impl Scale {
+    /// The scale of figures between `low` and `high`; zero is always on it.
+    ///
+    /// Its edges are no marks: rounded up to one, they would leave up to half of the plot empty.
+    pub fn of(low: f64, high: f64) -> Scale {
+        let (low, high) = (low.min(0.0), high.max(0.0));
+        let span = if high > low { high - low } else { 1.0 };
+        let bottom = if low < 0.0 { low - span * ROOM } else { 0.0 };
+        let top = if high > 0.0 || low == 0.0 { high.max(low + span) + span * ROOM } else { span * ROOM };
+        let rough = (top - bottom) / 4.0;
+        let power = 10_f64.powf(rough.log10().floor());
+        let steps = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|factor| factor * power);
+        let mut steps = steps.filter(|step| span < 1.0 || step.fract() == 0.0);
+        let step = steps.find(|step| *step >= rough).unwrap_or(10.0 * power);
+        let mut marks = Vec::new();
+        let mut mark = (bottom / step).ceil();
+        while mark * step <= top {
+            marks.push(mark * step + 0.0); // Never a zero with a minus.
+            mark += 1.0;
+        }
+        Scale { bottom, top, marks }
     }
-    if marks.len() == 1 {
-        marks.push(marks[0] + step);
-    }
-    marks
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::canvas::{Anchor, Canvas, EDGE, FAINT, INK, OWN, PAPER, RULE, TOP, Type, WIDTH, width};
-use super::figure::{Unit, marks};
+use super::figure::{Scale, Unit};
 
 /// Lines over months.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,6 @@ pub struct Line {
 const MOST_LINES: usize = 6;
 const MOST_MONTHS: usize = 24;
 const PLOT: f32 = 560.0;
-const HEADROOM: f64 = 0.1;
 const LEGEND: f32 = 56.0;
 const LEFT: f32 = EDGE + 120.0;
 const RIGHT: f32 = WIDTH - EDGE - 40.0;
@@ -56,14 +55,12 @@ const OWNS: [&str; 6] = [OWN, "#8f1d14", "#e0902f", "#7a3e12", "#d4553a", "#a06a
 impl Year {
     pub(super) fn draw(&self) -> Result<Canvas, Error> {
         let (low, high) = self.range()?;
-        // Room above the highest figure: the latest one is written out there.
-        let marks = marks(low, high + (high - low) * HEADROOM);
+        let Scale { bottom, top, marks } = Scale::of(low, high);
         let legend = legend(&self.lines);
         let rows = legend.last().map_or(0, |entry| entry.row) + 1;
         let legend_top = TOP + PLOT + 96.0;
         let height = legend_top + rows_height(rows) + EDGE / 2.0;
         let mut canvas = Canvas::new(height, &self.title, &self.subtitle);
-        let (bottom, top) = (marks[0], marks[marks.len() - 1]);
         let to_y = |value: f64| TOP + PLOT * narrow(1.0 - (value - bottom) / (top - bottom));
         for &mark in &marks {
             let y = to_y(mark);

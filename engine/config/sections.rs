@@ -186,6 +186,12 @@ pub struct Cache {
     /// How long after that an answer is still given, with its age, when the service cannot be asked.
     #[serde(with = "setting")]
     pub keep: Duration,
+    /// How long somebody waits for fresh numbers when older ones are at hand.
+    #[serde(with = "setting")]
+    pub wait_for_fresh: Duration,
+    /// The same when there are none.
+    #[serde(with = "setting")]
+    pub wait_for_first: Duration,
     /// Deadline of one command to Redis.
     #[serde(with = "setting")]
     pub redis_timeout: Duration,
@@ -199,6 +205,8 @@ impl Default for Cache {
             statistics: Duration::from_mins(5),
             stages: Duration::from_hours(1),
             keep: Duration::from_hours(24),
+            wait_for_fresh: Duration::from_secs(3),
+            wait_for_first: Duration::from_secs(10),
             redis_timeout: Duration::from_millis(500),
         }
     }

@@ -11,6 +11,7 @@ use super::hurry::AtWork;
 use super::question::{Expects, Progress};
 use super::talk::{Awaiting, Failure, Talk, step_no};
 use super::{Advanced, Deadline, Effect, HandOn, Host, words};
+use crate::clock::Timestamp;
 use crate::schedule::by_day;
 use crate::script::host::{Action, Args, Ask, CallError, Caller, HostFn, Right, partner_card};
 use crate::script::{Access, End, Pending, Site, Step, Work, fits, run_apart, thrown};
@@ -30,6 +31,7 @@ pub(super) struct Turn<'a> {
     pub entry: &'a inbox::Entry,
     pub(super) chat: ChatId,
     pub(super) deadline: Deadline,
+    began_at: Timestamp,
     pub(super) writes: store::Turn,
     /// What awaits each person after this turn, to be remembered once it is committed.
     kept: Vec<Talk>,
@@ -54,6 +56,7 @@ impl<'a> Turn<'a> {
             entry,
             chat,
             deadline,
+            began_at: host.clock.now(),
             writes: store::Turn::new(lease),
             kept: Vec::new(),
             said: 0,
@@ -403,6 +406,8 @@ impl<'a> Turn<'a> {
             (Action::Read(read), None) => match &function.outside {
                 Some(outside) => {
                     self.speak_first(talk).await?;
+                    let waits_since = (talk.user != NOBODY).then_some(self.began_at);
+                    let caller = Caller { waits_since, ..caller };
                     self.read(outside, read(self.host, caller, args)).await
                 }
                 None => read(self.host, caller, args).await,
@@ -549,6 +554,7 @@ impl<'a> Turn<'a> {
             username: person.username.as_deref().map(Into::into),
             is_staff: self.host.is_staff(self.chat, person.id),
             now: self.host.clock.now(),
+            waits_since: None,
         }
     }
 

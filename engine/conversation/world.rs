@@ -4,11 +4,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::Host;
-use crate::cache::{Cached, Query};
+use crate::cache::{Cached, Patience, Query};
 use crate::clock::Timestamp;
 use crate::config::Department;
 use crate::http::{self, Kind};
-use crate::script::host::CallError;
+use crate::script::host::{CallError, Caller};
 use crate::{bitrix24, helper, telegram, yclients};
 
 /// The services outside. What is not configured is `None`, and scripts are told so.
@@ -69,6 +69,30 @@ impl Host {
         CallError: From<E>,
     {
         let Cached { value, loaded_at, is_stale } = self.cache().get(query, key, load).await?;
+        Ok(Kept { value, loaded_at, is_stale })
+    }
+
+    /// Asks through the cache for somebody who waits: when they have waited long enough, for all that this turn asks
+    /// together, they get what is kept, and the load goes on without them. Errors: also when nothing is kept by then,
+    /// of the kind `limit`. Where nobody waits, it takes as long as it takes.
+    pub async fn cached_in_time<T, E>(
+        &self,
+        caller: &Caller,
+        query: &Query,
+        key: &str,
+        load: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<Kept<T>, CallError>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + 'static,
+        CallError: From<E>,
+    {
+        let Some(since) = caller.waits_since else { return self.cached(query, key, load).await };
+        let (for_fresh, for_first) =
+            (since + self.settings.wait_for_fresh, since + self.settings.wait_for_first);
+        let patience = Patience { for_fresh, for_first };
+        let kept = self.cache().get_in_time(query, key, patience, load).await?;
+        let Cached { value, loaded_at, is_stale } = kept.ok_or_else(|| CallError::late("yclients"))?;
         Ok(Kept { value, loaded_at, is_stale })
     }
 }

@@ -698,6 +698,8 @@ async fn open(
         zone: ZONE,
         turn_deadline: Duration::from_secs(30),
         doubt_settles: Duration::from_mins(1),
+        wait_for_fresh: Duration::from_secs(3),
+        wait_for_first: Duration::from_secs(10),
         doubt_asks: Duration::from_hours(1),
     };
     let clock: SharedClock = Arc::<ManualClock>::clone(clock);

@@ -48,6 +48,8 @@ pub struct Caller {
     pub is_staff: bool,
     /// The moment of this turn.
     pub now: Timestamp,
+    /// Since when the person waits for an answer; `None` when nobody does, as in a report by the clock.
+    pub waits_since: Option<Timestamp>,
 }
 
 /// One function of the host.

@@ -6,6 +6,7 @@ use super::database::{Pool, Rows, words};
 use super::tx::{Tx, whatever};
 use super::{Error, Store, request};
 use crate::clock::Timestamp;
+use crate::geography;
 use crate::telegram::{ChatId, UserId};
 use crate::text::folded;
 
@@ -240,19 +241,33 @@ async fn introduce(tx: &mut Tx, partner: &Partner) -> Result<(), Error> {
 }
 
 /// Gives a person barbershops beside those they have; what is told of a barbershop replaces what was known of it.
+///
+/// A barbershop has its town and region from the first moment. Where the chain's list has told them already they stay:
+/// it knows the address, too.
 pub(super) async fn link(tx: &mut Tx, user: UserId, salons: &[Salon]) -> Result<(), Error> {
     const SALON: &str = "\
-        insert into salon (id, title, title_folded, city) values ($1, $2, $3, $4)
+        insert into salon (id, title, title_folded, city, region, is_million)
+        values ($1, $2, $3, $4, $5, cast($6 as bigint))
         on conflict (id) do update
-        set title = excluded.title, title_folded = excluded.title_folded, city = excluded.city";
+        set title = excluded.title, title_folded = excluded.title_folded,
+            city = case when salon.region is null then excluded.city else salon.city end,
+            is_million = case when salon.region is null then excluded.is_million else salon.is_million end,
+            region = coalesce(salon.region, excluded.region)";
     const OWNS: &str = "insert into partner_salon (user_id, salon_id) values ($1, $2) on conflict (user_id, salon_id) do nothing";
     for salon in salons {
         let folded = salon.title.to_lowercase();
+        let place = geography::place(&salon.title, salon.city.as_deref(), None);
+        let (city, region, is_million) = match &place {
+            Some(place) => (Some(place.city.as_str()), place.region.as_deref(), place.is_million),
+            None => (None, None, false),
+        };
         let args = [
             salon.id.into(),
             salon.title.as_str().into(),
             folded.as_str().into(),
-            salon.city.as_deref().into(),
+            city.into(),
+            region.into(),
+            i64::from(is_million).into(),
         ];
         tx.run("note a barbershop", SALON, &args).await?;
         tx.run("give a barbershop", OWNS, &[user.0.into(), salon.id.into()]).await?;

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use borodach::chart::{Change, Chart, Days, Error, Line, Pair, Rating, Row, Unit, Year, draw};
+use borodach::chart::{Change, Chart, Days, Error, Line, Pair, Rating, Row, Scale, Unit, Year, draw};
 use borodach::sandbox::telegram::Content;
+use proptest::prelude::{prop_assert, proptest};
 use resvg::tiny_skia::Pixmap;
 use serde_json::json;
 
@@ -93,6 +94,35 @@ fn a_year_without_figures_above_zero_still_has_a_scale() {
     let flat = picture(&year(vec![Some(0.0)]));
     assert_eq!((flat.width(), flat.height() > 800), (1280, true));
     picture(&year(vec![Some(-3_000.0), None, Some(12_345_678.9)]));
+}
+
+proptest! {
+    #[test]
+    fn the_figures_fill_three_quarters_of_the_plot(
+        digits in 1.0..10.0_f64, power in 0..11_i32, below in proptest::option::of(0.0..2.0_f64),
+    ) {
+        let high = digits * 10_f64.powi(power);
+        let low = below.map_or(0.0, |part| -part * high);
+        let Scale { bottom, top, marks } = Scale::of(low, high);
+        prop_assert!(bottom <= low && high < top, "{bottom}..{top} for {low}..{high}");
+        prop_assert!((high - low) / (top - bottom) >= 0.75, "{bottom}..{top} for {low}..{high}");
+        prop_assert!((2..=7).contains(&marks.len()), "{marks:?} for {low}..{high}");
+        prop_assert!(marks.contains(&0.0) && marks.iter().all(|mark| (bottom..=top).contains(mark)), "{marks:?}");
+        let step = marks[1] - marks[0];
+        let first = step / 10_f64.powf(step.log10().floor());
+        prop_assert!([1.0, 2.0, 2.5, 5.0, 10.0].iter().any(|round| (first - round).abs() < 1e-6), "{marks:?}");
+        prop_assert!(step >= 1.0 - 1e-9, "{marks:?}");
+    }
+}
+
+#[test]
+fn the_highest_month_stands_in_the_upper_quarter_of_the_picture() {
+    const OWN: (u8, u8, u8) = (0xc9, 0x60, 0x1a);
+    for high in [1.0, 7.0, 101.0, 1_010_000.0, 2_010_000.0, 5_100_000.0] {
+        // The latest figure is written out far below.
+        let picture = picture(&year(vec![Some(high), Some(0.0), Some(0.0)]));
+        assert!(count(&picture, OWN, 196, 196 + 560 / 4) > 0, "{high}");
+    }
 }
 
 #[test]

@@ -173,6 +173,14 @@ impl Desk {
         sqlx::query_scalar(sql).bind(argument).fetch_all(&mut connection).await.expect("the query is right")
     }
 
+    /// The same of texts.
+    pub async fn texts(&self, sql: &'static str, argument: i64) -> Vec<String> {
+        let DatabaseUrl::Sqlite(file) = &self.store.url else { panic!("for SQLite") };
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("the file is there");
+        sqlx::query_scalar(sql).bind(argument).fetch_all(&mut connection).await.expect("the query is right")
+    }
+
     /// Waits for a fact that is no event of the sandbox: a call it refused, a row of the bot's.
     pub async fn until(&self, what: &str, fact: impl AsyncFn() -> bool) {
         let happens = async {

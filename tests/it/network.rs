@@ -14,7 +14,7 @@ use borodach::store::partner::{Partner, Salon};
 use borodach::store::rating::Row;
 use chrono::NaiveDate;
 
-use crate::desk::{ANNA, Desk};
+use crate::desk::{ANNA, Desk, Talker};
 use crate::jobs::at;
 use crate::portal::introduce_with;
 
@@ -43,11 +43,16 @@ struct Town {
 impl Town {
     /// A bot that has not run yet, at noon of the last day of October.
     async fn lay() -> Town {
+        Town::lay_with(SALONS).await
+    }
+
+    /// The same with so many salons.
+    async fn lay_with(salons: usize) -> Town {
         let mut desk = Desk::lay().await;
         let clock = ManualClock::new(at("2026-10-31 12:00"));
         desk.clock = clock.clone();
         let anywhere = "127.0.0.1:0".parse().expect("an address");
-        let network = Network::new(SALONS, day("2026-10-31"), 7);
+        let network = Network::new(salons, day("2026-10-31"), 7);
         let salons =
             YClients::start(anywhere, network, clock.clone()).await.expect("loopback has free ports");
         salons.set_limits(Limits::OFF);
@@ -318,7 +323,7 @@ async fn through_an_hour_without_the_service_partners_see_the_last_numbers_with_
     let breaker = async || town.desk.health().await["parts"]["yclients"]["breaker"].clone();
     let known = asks(1).await;
     let money = known.lines().find(|line| line.starts_with("Выручка")).expect("it is told");
-    assert!(!known.contains("не отвечает"), "{known}");
+    assert!(!known.contains("пока не дал"), "{known}");
 
     town.salons.faults().add(Rule { endpoint: None, kind: Fault::ServerError, often: Often::Chance(1.0) });
     let before = town.salons.calls(Endpoint::Overall);
@@ -328,7 +333,7 @@ async fn through_an_hour_without_the_service_partners_see_the_last_numbers_with_
         let told = asks(1 + minute).await;
         assert!(told.contains(money), "minute {minute}: {told}");
         // What is younger than five minutes is not asked for anew.
-        let says_when = told.contains("YClients не отвечает, это цифры на 31.10.2026 12:00");
+        let says_when = told.contains("Свежих цифр YClients пока не дал, это цифры на 31.10.2026 12:00");
         assert_eq!(says_when, minute >= 5, "minute {minute}: {told}");
         was_open |= breaker().await == "open";
     }
@@ -340,7 +345,7 @@ async fn through_an_hour_without_the_service_partners_see_the_last_numbers_with_
     town.salons.faults().clear();
     town.clock.turn(Duration::from_mins(1));
     let told = asks(62).await;
-    assert!(!told.contains("не отвечает"), "{told}");
+    assert!(!told.contains("пока не дал"), "{told}");
     assert_eq!(breaker().await, "closed");
 }
 
@@ -374,4 +379,119 @@ async fn a_command_does_not_wait_for_a_slow_service() {
     anna.heard("За какие дни", 2).await;
     anna.presses("Вчера");
     anna.hears("Итого").await;
+}
+
+/// People who have a salon each, in the order of their salons.
+async fn crowd(town: &Town, people: std::ops::Range<i64>) -> Vec<Talker<'_>> {
+    let mut crowd = Vec::new();
+    for (person, salon) in people.zip(town.salons.network().salons()) {
+        town.desk.sandbox.person(person, &format!("Партнёр {person}"), None, &format!("+7{person:010}"));
+        let own = Salon { id: salon.id, title: format!("Салон {}", salon.id), city: None };
+        introduce_with(&town.desk, person, &format!("Партнёр {person}"), vec![own]).await;
+        crowd.push(town.desk.talks(person));
+    }
+    crowd
+}
+
+/// Everybody presses at once.
+async fn press(crowd: &[Talker<'_>], time: usize) {
+    crowd.iter().for_each(|person| person.writes("/stats"));
+    for person in crowd {
+        person.heard("За какие дни", time).await;
+    }
+    crowd.iter().for_each(|person| person.presses("Вчера"));
+}
+
+#[tokio::test]
+async fn while_the_quota_is_spent_everybody_hears_in_time_and_the_numbers_come_after_all() {
+    const CROWD: usize = 30;
+    let mut town = Town::lay_with(CROWD).await;
+    town.desk.run().await;
+    town.comes_to("done", "2026-10-31 01:00").await;
+    town.desk.stop().await;
+    town.desk.config.services.yclients.per_minute = borodach::config::YclientsLimits::default().per_minute;
+    town.desk.run().await;
+    let crowd = crowd(&town, 700..700 + CROWD as i64).await;
+    let waiting = async || town.desk.health().await["parts"]["yclients"]["waiting"].clone();
+    let count = |text: &str| crowd.iter().map(|person| person.count(text)).sum::<usize>();
+    let calls = || town.salons.calls(Endpoint::Overall);
+
+    // Five leave at once, and more only as the clock is turned: two hundred a minute.
+    let before = calls();
+    press(&crowd, 1).await;
+    town.desk.until("five are asked, the others wait", async || waiting().await == CROWD - 5).await;
+    let told = || count("Выручка:");
+    town.desk.until("five have heard", async || told() == 5).await;
+    town.clock.turn(Duration::from_millis(9_999));
+    town.desk.until("time has passed", async || calls() > before + 5).await;
+    town.clock.turn(Duration::from_millis(1));
+    let late = || count("Цифры ещё считаются, спросите через минуту");
+    town.desk.until("everybody has heard", async || told() + late() == CROWD).await;
+    assert!(late() > 0, "somebody had nothing to hear");
+
+    // Nobody asks again, and yet all numbers are there a little later.
+    let all_asked = async || {
+        town.clock.turn(Duration::from_millis(100));
+        calls() >= before + CROWD as u64
+    };
+    town.desk.until("the loads have gone on", all_asked).await;
+    let told_before = told();
+    press(&crowd, 2).await;
+    town.desk.until("everybody has numbers", async || told() == told_before + CROWD).await;
+    assert_eq!(calls(), before + CROWD as u64, "each was asked for once");
+    assert_eq!(count("пока не дал"), 0);
+
+    // Six minutes later they are old. Nobody gets fresh ones within three seconds but the five.
+    town.clock.turn(Duration::from_mins(6));
+    press(&crowd, 3).await;
+    town.desk.until("five are asked, the others wait", async || waiting().await == CROWD - 5).await;
+    town.clock.turn(Duration::from_secs(3));
+    town.desk.until("everybody has numbers", async || told() == told_before + 2 * CROWD).await;
+    let old = count("Свежих цифр YClients пока не дал, это цифры на 31.10.2026 12:00");
+    assert!((1..=CROWD - 5).contains(&old), "{old} of {CROWD} have heard old numbers");
+}
+
+#[tokio::test]
+async fn a_month_before_the_opening_is_a_gap_in_the_chart_and_no_zero() {
+    let mut town = Town::lay_with(40).await;
+    town.desk.run().await;
+    town.comes_to("done", "2026-10-31 01:00").await;
+    let months: Vec<Month> = (1..=12).rev().map(|back| month("2026-10").back(back)).collect();
+    let (first, last) = (months[1].first(), months[11].first());
+    let salons = town.salons.network().salons();
+    let young = salons.iter().find(|salon| (first..last).contains(&salon.opened) && salon.closed.is_none());
+    let young = young.expect("of forty some opened within the year");
+    let own = Salon { id: young.id, title: "Новый".to_owned(), city: None };
+    introduce_with(&town.desk, ANNA, "Анна Петрова", vec![own]).await;
+    let anna = town.desk.talks(ANNA);
+    let line = async |what: &str, named: &str| -> Vec<Option<f64>> {
+        anna.hears(what).await;
+        let calls = town.desk.texts("select call from outbox where chat_id = $1 order by id", ANNA).await;
+        let call = calls.iter().rev().find(|call| call.contains("points")).expect("the chart is decided");
+        points(&call.parse().expect("JSON"), named).expect("the line is there")
+    };
+    anna.writes("/dynamics");
+    let revenue = line("Выручка, сентябрь 2026", "Ваш барбершоп").await;
+    anna.presses("👥 Клиенты");
+    let clients = line("Клиенты: новые и вернувшиеся, сентябрь 2026", "Ваши новые").await;
+    for line in [revenue, clients] {
+        assert_eq!(line.len(), 12);
+        for (month, point) in months.iter().zip(&line) {
+            let was_open = young.opened <= month.last();
+            assert_eq!(point.is_some(), was_open, "{month}, opened {}: {line:?}", young.opened);
+            assert_ne!(*point, Some(0.0), "{month}: {line:?}");
+        }
+    }
+}
+
+/// The points of the line of this name, wherever the chart is.
+fn points(value: &serde_json::Value, name: &str) -> Option<Vec<Option<f64>>> {
+    if value["name"] == name {
+        return serde_json::from_value(value["points"].clone()).ok();
+    }
+    match value {
+        serde_json::Value::Array(items) => items.iter().find_map(|item| points(item, name)),
+        serde_json::Value::Object(fields) => fields.values().find_map(|item| points(item, name)),
+        _ => None,
+    }
 }

@@ -56,6 +56,7 @@ fn about_to_run(body: &str, limits: Limits) -> (Arc<Set>, Arc<Vec<Step>>, Caller
         username: None,
         is_staff: false,
         now: Timestamp(0),
+        waits_since: None,
     };
     (Arc::new(set), Arc::new(vec![start]), caller)
 }

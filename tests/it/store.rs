@@ -358,6 +358,27 @@ facts! {
         store.close().await;
     }
 
+    async fn a_barbershop_has_its_town_and_region_from_the_moment_it_is_given(base: &Base) {
+        let store = base.open().await;
+        let own = |title: &str, city: Option<&str>| {
+            let (title, city) = (title.to_owned(), city.map(str::to_owned));
+            Partner { salons: vec![borodach::store::partner::Salon { id: 41, title, city }], ..partner(1, &[]) }
+        };
+        let place = async || {
+            let salon = store.salons().await.unwrap().remove(0).salon;
+            (salon.city.unwrap_or_default(), salon.region.unwrap_or_default(), salon.is_million)
+        };
+        store.introduce(&own("BORODACH, ТЦ Кольцо", None), "Ольга").await.unwrap();
+        assert_eq!(place().await, (String::new(), String::new(), false), "nobody can tell");
+        store.introduce(&own("BORODACH, Казань, ТЦ Кольцо", None), "Ольга").await.unwrap();
+        let kazan = ("Казань".to_owned(), "Татарстан".to_owned(), true);
+        assert_eq!(place().await, kazan);
+        // What is known with a region is not made worse by a title without one.
+        store.introduce(&own("BORODACH, ТЦ Кольцо", None), "Ольга").await.unwrap();
+        assert_eq!(place().await, kazan);
+        store.close().await;
+    }
+
     async fn a_broadcast_comes_to_each_of_its_people_once(base: &Base) {
         let store = base.open().await;
         let lease = begin(&store, ANNA).await;

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::{Action, Args, CallError, Caller, Done, HostFn, Outside, Param, Right, Shape};
 use crate::conversation::{Host, Kept};
+use crate::http::{NotSent, Priority};
 use crate::store::partner::Salon as Own;
 use crate::store::task::{Task, TaskId};
 use crate::text::folded;
-use crate::yclients::{CompanyId, Overall, Period, Salon, suggest};
+use crate::yclients::{self, CompanyId, Overall, Period, Salon, suggest};
 
 const SHOP: Param = Param { name: "барбершоп", shape: Shape::Int, help: "его id" };
 const FROM: Param =
@@ -82,7 +83,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             name: "statistics",
             params: &[SHOP, FROM, TO],
             returns: "карта: income, records, clients, fullness с current, previous, percent; деньги в копейках; loaded_at, is_stale",
-            help: "Показатели барбершопа за дни; партнёр видит только свои. Ответ живёт 5 минут; если сервис не отвечает — последний известный, is_stale скажет.",
+            help: "Показатели барбершопа за дни; партнёр видит только свои. Ответ живёт 5 минут; если сервис не отвечает или за 3 с не успел — последний известный, is_stale скажет; нет и его — через 10 с ошибка limit, а бот спросит дальше сам.",
             example: "let numbers = yclients::statistics(partner.shops[0].id, \"2026-11-01\", \"2026-11-13\");\nchat.say(`Выручка ${fmt::money(numbers.income.total.current)}`);",
             right: Right::Partner,
             outside: asks(5, |args| {
@@ -259,10 +260,20 @@ async fn statistics(host: &Host, caller: Caller, args: Args) -> Result<Value, Ca
     let (from, to) = (day(1)?, day(2)?);
     let period = Period::new(from, to)
         .ok_or_else(|| CallError::Invalid(format!("{from} позже, чем {to}: поменяйте дни местами")))?;
-    let client = host.world().barbershops()?;
+    let client = host.world().barbershops()?.clone();
     let key = format!("{id}:{from}:{to}");
-    let load = async { client.overall(CompanyId(id), period).await };
-    let kept: Kept<Overall> = host.cached(&host.cache().queries().statistics, &key, load).await?;
+    let waits = caller.waits_since.is_some();
+    let load = async move {
+        match client.overall(CompanyId(id), period).await {
+            // The person has left with a promise by now: it goes on behind those who still wait.
+            Err(yclients::Error::NotSent(NotSent::Deadline)) if waits => {
+                client.at(Priority::Report).overall(CompanyId(id), period).await
+            }
+            answer => answer,
+        }
+    };
+    let query = &host.cache().queries().statistics;
+    let kept: Kept<Overall> = Box::pin(host.cached_in_time(&caller, query, &key, load)).await?;
     let card = serde_json::to_value(&kept.value).map_err(|error| CallError::Invalid(error.to_string()))?;
     Ok(kept.aged(card))
 }

@@ -160,6 +160,13 @@ impl CallError {
         CallError::Failed { kind, service, message, retry_after: None }
     }
 
+    /// An answer that will come, but not while a person waits for it.
+    pub fn late(service: &'static str) -> CallError {
+        let message = format!("{service} ещё не ответил: бот спросит дальше сам, через минуту ответ будет");
+        let retry_after = Some(Duration::from_mins(1));
+        CallError::Failed { kind: Kind::Limit, service, message, retry_after }
+    }
+
     /// Whether the service surely did nothing and may do it when it is asked later.
     pub fn is_passing(&self) -> bool {
         match self {

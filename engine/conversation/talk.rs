@@ -105,6 +105,9 @@ pub(super) struct Awaiting {
     pub can_go_back: bool,
     /// The outbox key of the message that put it.
     pub key: String,
+    /// The outbox key of the message that said of an album how much of it has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<String>,
     /// When its time limit and its reminder come, if it has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moments: Vec<Timestamp>,

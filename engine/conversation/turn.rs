@@ -303,6 +303,7 @@ impl<'a> Turn<'a> {
             progress: Progress::default(),
             can_go_back,
             key,
+            counted: None,
             moments: moments.iter().map(|&(moment, _)| moment).collect(),
         };
         let prompt = self.addressed(talk, talk.prompt(&awaiting), &awaiting.question.expects);

@@ -337,6 +337,17 @@ async fn an_album_that_does_not_fit_says_so_in_its_one_message() {
 }
 
 #[tokio::test]
+async fn in_a_group_the_name_of_who_is_asked_stands_apart_from_the_question() {
+    let flow = "flow(#{ title: \"Проба\", on: [command(\"/go\")], access: [\"staff\"] });\n\
+                fn start(chat, partner) { chat.ask_text(\"Какой город?\"); }";
+    let mut desk = Desk::lay_with(&[("flows/talk.rhai", flow)]).await;
+    desk.run().await;
+    let olga = desk.office(OLGA);
+    olga.writes("/go");
+    olga.hears("Ольга Смирнова! Какой город?").await;
+}
+
+#[tokio::test]
 async fn no_files_is_an_answer_where_the_flow_says_so() {
     let desk = asks("chat.ask_files(\"Фото?\", #{ skip: \"Без фото\" }).len").await;
     let anna = desk.talks(ANNA);

@@ -81,6 +81,7 @@ impl Turn<'_> {
                 match self.send(talk, &call).await? {
                     Err(CallError::InDoubt { message, .. }) => {
                         tracing::warn!(write.key = %self.key(talk), "{} is in doubt: {message}", call.name());
+                        begin_doubt(talk, false);
                         self.find_out(talk, &call).await
                     }
                     result => self.settle(talk, &call, result).await,
@@ -98,7 +99,7 @@ impl Turn<'_> {
         let writing = talk.detail.writing.clone();
         let writing = writing.unwrap_or_else(|| Writing::sent(self.host.clock.now(), Value::Null));
         let gone_by = writing.sent_at + call.outside.timeout;
-        Intent { key: self.key(talk), since: writing.since, gone_by, means: writing.means }
+        Intent { key: self.key(talk), since: writing.known_since(), gone_by, means: writing.means }
     }
 
     /// Writes the intent down and sends the write.
@@ -235,6 +236,7 @@ impl Turn<'_> {
         if talk.detail.writing.as_ref().is_some_and(|writing| writing.is_put_off) {
             return self.once_more(talk, call).await;
         }
+        begin_doubt(talk, false);
         match &call.function.action {
             Action::KeyedWrite(_) => self.once_more(talk, call).await,
             Action::CheckedWrite { look, .. } => {
@@ -256,10 +258,14 @@ impl Turn<'_> {
     /// Sends the write again. It was promised to the person, so only the service's clear word ends it.
     async fn once_more(&mut self, talk: &mut Talk, call: &Call<'_>) -> Result<Stand, store::Error> {
         metrics::counter!("writes_repeated_total", "function" => call.name().to_owned()).increment(1);
+        let was_put_off = talk.detail.writing.as_ref().is_some_and(|writing| writing.is_put_off);
         let error = match self.send(talk, call).await? {
             Ok(written) => return self.record(talk, call, Ok(written)).await,
             Err(error) => error,
         };
+        if matches!(error, CallError::InDoubt { .. }) {
+            begin_doubt(talk, was_put_off);
+        }
         if error.is_passing() && call.patience_ends(talk).is_some() {
             return self.settle(talk, call, Err(error)).await;
         }
@@ -288,11 +294,13 @@ impl Turn<'_> {
         self.settled_at(talk, call) <= self.host.clock.now()
     }
 
-    /// Sets the conversation aside and looks again later; the office is asked when that has gone on for long.
+    /// Sets the conversation aside and looks again later; the office is asked when that has gone on for long, however
+    /// long the service was away before.
     fn wait(&mut self, talk: &mut Talk, call: &Call<'_>, why: &str) -> Stand {
         let (now, settings) = (self.host.clock.now(), &self.host.settings);
         let Some(writing) = &talk.detail.writing else { return Stand::Parked };
-        let is_long = writing.since + settings.doubt_asks <= now;
+        let looked_for_since = writing.doubt.map_or(writing.since, |doubt| doubt.looked_for_since);
+        let is_long = looked_for_since + settings.doubt_asks <= now;
         let next = (now + self.pause(writing)).max(self.settled_at(talk, call));
         let is_news = self.suspend(talk, call, why);
         if is_news {
@@ -323,10 +331,11 @@ impl Turn<'_> {
         Stand::Parked
     }
 
-    /// How long to wait before the next try: longer each time.
+    /// How long to wait before the next try: longer each time, and anew from the moment that something is in doubt.
     fn pause(&self, writing: &Writing) -> Duration {
         let step = self.host.settings.doubt_settles.max(Duration::from_millis(1));
-        step.saturating_mul(1 << writing.waits.min(10)).min(LONGEST_WAIT.max(step))
+        let waits = writing.waits - writing.doubt.map_or(0, |doubt| doubt.waits_before.min(writing.waits));
+        step.saturating_mul(1 << waits.min(10)).min(LONGEST_WAIT.max(step))
     }
 
     /// Sets the conversation aside until the office decides.
@@ -420,6 +429,13 @@ impl Turn<'_> {
             self.calm(talk);
         }
         self.look_at(talk, next);
+    }
+}
+
+/// The answer to what was sent last is lost.
+fn begin_doubt(talk: &mut Talk, was_put_off: bool) {
+    if let Some(writing) = &mut talk.detail.writing {
+        writing.begin_doubt(was_put_off);
     }
 }
 

@@ -114,6 +114,8 @@ pub enum Reply {
     Answer(Value, Option<String>),
     /// Not yet, and this is said.
     Say(String),
+    /// Not yet, and this takes the place of what was said last: more of the same album has come.
+    Amend(String),
     /// The list has turned or a mark has changed: the message is shown anew.
     Redraw,
     /// Nothing more needs saying.
@@ -455,10 +457,15 @@ fn add_file(progress: &mut Progress, file: &File, max: usize) -> Reply {
     let is_same_album = file.album.is_some() && file.album == progress.album;
     progress.album.clone_from(&file.album);
     if progress.files.len() >= max {
-        return if is_same_album { Reply::Silence } else { Reply::Say(words::at_most_files(max)) };
+        let words = words::at_most_files(max);
+        return if is_same_album { Reply::Amend(words) } else { Reply::Say(words) };
     }
     progress.files.push(file.clone());
-    if is_same_album { Reply::Silence } else { Reply::Say(words::FILE_TAKEN.to_owned()) }
+    if is_same_album {
+        Reply::Amend(words::files_taken(progress.files.len()))
+    } else {
+        Reply::Say(words::FILE_TAKEN.to_owned())
+    }
 }
 
 /// The items of an album are separate updates; the person is told once.

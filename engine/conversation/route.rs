@@ -254,10 +254,15 @@ async fn reply_to(
             let files =
                 talk.detail.awaiting.as_ref().is_some_and(|awaiting| !awaiting.progress.files.is_empty());
             if files {
-                turn.say_under_question(&mut talk, &words);
+                turn.count_under_question(&mut talk, &words);
             } else {
                 turn.say(&Outgoing::text(words));
             }
+            turn.keep(&talk);
+            turn.commit().await
+        }
+        Reply::Amend(words) => {
+            turn.recount(&mut talk, &words);
             turn.keep(&talk);
             turn.commit().await
         }
@@ -516,5 +521,26 @@ impl Turn<'_> {
         let former = std::mem::replace(&mut awaiting.key, self.say(&prompt));
         self.effect(Effect::Tidy { chat: talk.chat, target: Target::Key(former), html: None });
         talk.detail.awaiting = Some(awaiting);
+    }
+
+    /// The same about files, and remembers where it stands: an album comes file by file.
+    fn count_under_question(&mut self, talk: &mut Talk, words: &str) {
+        self.say_under_question(talk, words);
+        if let Some(awaiting) = &mut talk.detail.awaiting {
+            awaiting.counted = Some(awaiting.key.clone());
+        }
+    }
+
+    /// Changes in place what was said of the files, and its button with it. If the question has moved on since, for an old
+    /// button was pressed, it is said anew.
+    fn recount(&mut self, talk: &mut Talk, words: &str) {
+        let Some(awaiting) = &talk.detail.awaiting else { return };
+        if awaiting.counted.as_ref() != Some(&awaiting.key) {
+            return self.count_under_question(talk, words);
+        }
+        let target = Target::Key(awaiting.key.clone());
+        let content = Content::Edit { target, html: words.to_owned() };
+        let message = Outgoing { content, ..talk.prompt(awaiting) };
+        self.say(&message);
     }
 }

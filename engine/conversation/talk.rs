@@ -67,6 +67,9 @@ pub(super) struct Writing {
     /// How often the conversation was set aside for it.
     #[serde(default)]
     pub waits: u32,
+    /// What is not known of it, as long as that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// Whether it was surely not done: the service was away, and it is sent again when it is back.
     #[serde(default)]
     pub is_put_off: bool,
@@ -86,11 +89,41 @@ impl Writing {
             sent_at: now,
             means,
             waits: 0,
+            doubt: None,
             is_put_off: false,
             is_asked: false,
             decision: None,
         }
     }
+
+    /// The answer to what was sent last is lost; `was_put_off` when all that was sent before it was surely not done, or
+    /// was found out.
+    pub fn begin_doubt(&mut self, was_put_off: bool) {
+        let (sent_at, waits_before) = (self.sent_at, self.waits);
+        let first = Doubt { since: sent_at, looked_for_since: sent_at, waits_before };
+        match &mut self.doubt {
+            Some(doubt) if was_put_off => *doubt = Doubt { since: doubt.since, ..first },
+            Some(_) => {}
+            none => *none = Some(first),
+        }
+    }
+
+    /// When the service may have heard of it first.
+    pub fn known_since(&self) -> Timestamp {
+        self.doubt.map_or(self.sent_at, |doubt| doubt.since)
+    }
+}
+
+/// Since when nobody knows what became of a write. What was surely not done before does not count: a task may have
+/// waited for days for its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Doubt {
+    /// When the first attempt was sent whose answer was lost: the service may know the write since then.
+    pub since: Timestamp,
+    /// When it was sent that is looked for now.
+    pub looked_for_since: Timestamp,
+    /// How often the conversation had been set aside until then.
+    pub waits_before: u32,
 }
 
 /// A question put and not yet answered.
@@ -105,6 +138,9 @@ pub(super) struct Awaiting {
     pub can_go_back: bool,
     /// The outbox key of the message that put it.
     pub key: String,
+    /// The outbox key of the message that said of an album how much of it has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<String>,
     /// When its time limit and its reminder come, if it has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moments: Vec<Timestamp>,

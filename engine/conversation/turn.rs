@@ -306,6 +306,7 @@ impl<'a> Turn<'a> {
             progress: Progress::default(),
             can_go_back,
             key,
+            counted: None,
             moments: moments.iter().map(|&(moment, _)| moment).collect(),
         };
         let prompt = self.addressed(talk, talk.prompt(&awaiting), &awaiting.question.expects);
@@ -355,7 +356,7 @@ impl<'a> Turn<'a> {
     }
 
     /// In a group a question names its addressee, and words are asked for as a reply: other messages of a
-    /// group do not reach a bot.
+    /// group do not reach a bot. The name stands apart, for a question begins with a capital.
     fn addressed(&self, talk: &Talk, mut prompt: Outgoing, expects: &Expects) -> Outgoing {
         if !self.chat.is_group() {
             return prompt;
@@ -363,7 +364,7 @@ impl<'a> Turn<'a> {
         let person = &talk.detail.person;
         if let Content::Text { html: text } = &mut prompt.content {
             *text = format!(
-                "<a href=\"tg://user?id={}\">{}</a>, {text}",
+                "<a href=\"tg://user?id={}\">{}</a>! {text}",
                 person.id.0,
                 html::escape(&person.name)
             );

@@ -42,6 +42,10 @@ pub(super) fn at_most(max: usize) -> String {
     format!("Можно отметить не больше {max}. Снимите лишнее, чтобы добавить другое.")
 }
 
+pub(super) fn files_taken(count: usize) -> String {
+    format!("Принято файлов: {count} 👍 Пришлите ещё или нажмите «Готово».")
+}
+
 pub(super) fn at_most_files(max: usize) -> String {
     format!("Больше {max} файлов не поместится. Нажмите «Готово».")
 }

@@ -39,7 +39,7 @@ const TROUBLES: [Fault; 5] = [
 
 pub struct Desk {
     pub telegram: Telegram,
-    bitrix24: Bitrix24,
+    pub bitrix24: Bitrix24,
     yclients: YClients,
     config: Config,
     folder: tempfile::TempDir,
@@ -130,16 +130,21 @@ impl Desk {
         self.yclients.faults().clear();
     }
 
-    /// How many calls went wrong, how many tasks were made, and how many of them twice.
-    pub fn troubles(&self) -> (u64, usize, usize) {
-        let struck = [
-            self.telegram.faults().struck(),
-            self.bitrix24.faults().struck(),
-            self.yclients.faults().struck(),
-        ];
-        let tasks = self.bitrix24.tasks();
-        let ours = tasks.iter().filter(|task| task.xml_id.is_some()).count();
-        (struck.iter().sum(), ours, self.bitrix24.twins().len())
+    /// How many calls went wrong.
+    pub fn struck(&self) -> u64 {
+        self.telegram.faults().struck() + self.bitrix24.faults().struck() + self.yclients.faults().struck()
+    }
+
+    /// Everybody's chat.
+    pub fn chats(&self) -> impl Iterator<Item = i64> {
+        (0..self.people).map(|number| FIRST + i64::from(number))
+    }
+
+    /// The last lines of a chat.
+    pub fn end_of_talk(&self, chat: i64) -> String {
+        let transcript = self.telegram.transcript(chat);
+        let lines: Vec<&str> = transcript.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
     }
 
     /// Wakes when something has happened in a chat.

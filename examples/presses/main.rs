@@ -1,5 +1,6 @@
 //! Partners who press everything at random, while a part of all calls to Telegram, Bitrix24 and `YClients` goes wrong:
-//! does anybody come to a dead end, stay without an answer, or read of our own failure?
+//! does anybody come to a dead end, stay without an answer, or read of our own failure? And is what they were told of
+//! tasks, comments, files and applications what there is, once each?
 //!
 //! ```text
 //! cargo run --release --example presses -- --people 300 --minutes 5 --faults 5 --seed 1
@@ -8,6 +9,7 @@
 //! The bot and the services run in this process, by real time. The seed decides what each person does next and which calls
 //! go wrong; which of two things that happen at once comes first is left to the machine.
 
+mod board;
 mod desk;
 mod person;
 mod report;
@@ -39,6 +41,10 @@ pub struct Options {
     /// The longest pause between two deeds of one person, in milliseconds.
     #[arg(long, default_value_t = 2_000)]
     pause: u64,
+    /// How long the bot may take at most, when nothing goes wrong any more, to find out what is in doubt and to do what
+    /// was put off, in minutes.
+    #[arg(long, default_value_t = 5.0)]
+    settling: f64,
     /// What the dice begin with.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -76,7 +82,7 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         report.add(life.await?);
     }
     desk.calm();
-    report.of_office(&desk);
+    report.look_back(&desk, Duration::from_secs_f64(options.settling * 60.0)).await;
     stop.cancel();
     bot.await??;
     Ok(report)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use borodach::sandbox::telegram::Message;
+use borodach::sandbox::telegram::{Attachment, Message};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -17,6 +17,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const GLANCE: Duration = Duration::from_millis(250);
 /// Messages back that people still look at.
 const IN_SIGHT: usize = 8;
+
+/// So many deeds of a hundred have nothing to do with what was asked.
+const WANDERING: u32 = 20;
+
+/// How people begin something when nothing is asked.
+const BEGINNINGS: [&str; 6] = ["/task", "/task", "/task", "/tasks", "/add_barbershop", "/account"];
 
 const WORDS: [&str; 14] = [
     "/start",
@@ -44,12 +50,6 @@ pub struct Life {
     pub unanswered: Vec<String>,
     /// The ends of talks after which there was nothing to press.
     pub dead_ends: Vec<String>,
-    /// Words of ours about our own failure.
-    pub failures: Vec<String>,
-    /// How often they were told that something is not certain.
-    pub doubts: usize,
-    /// How often something was taken to be done later.
-    pub put_off: usize,
 }
 
 pub struct Person {
@@ -57,6 +57,8 @@ pub struct Person {
     id: i64,
     dice: StdRng,
     pause: u64,
+    /// How many unique words and names they have used.
+    written: u32,
     life: Life,
 }
 
@@ -72,7 +74,7 @@ impl Person {
         let dice =
             StdRng::seed_from_u64(options.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(number)));
         let id = FIRST + i64::from(number);
-        Person { desk: Arc::clone(desk), id, dice, pause: options.pause, life: Life::default() }
+        Person { desk: Arc::clone(desk), id, dice, pause: options.pause, written: 0, life: Life::default() }
     }
 
     pub async fn lives(mut self, until: Instant) -> Life {
@@ -97,37 +99,46 @@ impl Person {
             let pause = self.dice.random_range(0..=self.pause);
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
-        self.looks_back();
         self.life
     }
 
-    /// Does something, mostly what can be pressed; the answer says what.
+    /// Does something, mostly what leads on; the answer says what.
     fn acts(&mut self) -> String {
-        let newest = self.heard().pop().map(|message| labels_of(&message)).unwrap_or_default();
-        // Most people press what was said last and go on, so talks come to where they write to services.
-        let labels: Vec<String> = if newest.is_empty() || self.dice.random_range(0..100) < 25 {
-            self.labels()
-        } else {
-            newest.into_iter().filter(|label| !is_page(label) && !is_way_out(label)).collect()
-        };
-        // Whoever is asked for words mostly gives them, and so comes to where talks write to services.
-        let chance = self.dice.random_range(0..100) + if self.is_asked_for_words() { 50 } else { 0 };
+        if self.dice.random_range(0..100) < WANDERING { self.wanders() } else { self.goes_on() }
+    }
+
+    /// Answers what was said last, as somebody does who wants to get something done.
+    fn goes_on(&mut self) -> String {
+        let Some(last) = self.heard().pop() else { return self.writes("/start") };
+        let labels: Vec<String> =
+            labels_of(&last).into_iter().filter(|label| !is_page(label) && !is_way_out(label)).collect();
+        let done = labels.iter().find(|label| label.starts_with("✅ Готово (")).cloned();
+        if ["фото", "файл"].iter().any(|word| last.text().contains(word)) && !last.buttons.is_empty()
+        {
+            return match done {
+                Some(label) if self.dice.random_range(0..100) < 60 => self.taps(&label),
+                _ if !labels.is_empty() && self.dice.random_range(0..100) < 30 => self.taps_one_of(&labels),
+                _ => self.sends_files(),
+            };
+        }
+        if labels.is_empty() && !last.buttons.is_empty() {
+            let words = self.unique_words();
+            return self.writes(&words);
+        }
+        if labels.is_empty() || self.dice.random_range(0..100) < 10 {
+            let words = BEGINNINGS.choose(&mut self.dice).copied().unwrap_or("/task");
+            return self.writes(words);
+        }
+        self.taps_one_of(&labels)
+    }
+
+    /// Presses anything in sight, or writes anything, whatever was asked.
+    fn wanders(&mut self) -> String {
+        let labels = self.labels();
+        let chance = self.dice.random_range(0..100);
         match labels.choose(&mut self.dice) {
-            Some(label) if chance < 80 => {
-                // A button may be gone by now: that is no deed, so words take its place.
-                if self.desk.telegram.presses(self.id, self.id, label).is_ok() {
-                    return format!("[{label}]");
-                }
-                self.writes("Привет")
-            }
-            _ if chance < 84 => {
-                self.desk.telegram.sends_photo(self.id, self.id, vec![0_u8; 900], "");
-                "(фото)".to_owned()
-            }
-            _ if chance < 88 => {
-                self.desk.telegram.sends_document(self.id, self.id, "макет.pdf", vec![1_u8; 900]);
-                "(файл)".to_owned()
-            }
+            Some(label) if chance < 80 => self.taps(label),
+            _ if chance < 88 => self.sends_files(),
             _ => {
                 let words = WORDS.choose(&mut self.dice).copied().unwrap_or("/start");
                 self.writes(words)
@@ -135,11 +146,47 @@ impl Person {
         }
     }
 
-    /// Whether the latest message has no other buttons than the ways out.
-    fn is_asked_for_words(&self) -> bool {
-        let last = self.heard().pop();
-        let labels = last.as_ref().map(labels_of).unwrap_or_default();
-        !labels.is_empty() && labels.iter().all(|label| is_way_out(label))
+    /// Presses one of these, rather what gets something done.
+    fn taps_one_of(&mut self, labels: &[String]) -> String {
+        let label = labels.choose_weighted(&mut self.dice, |label| weight(label)).ok().cloned();
+        self.taps(label.as_deref().unwrap_or_default())
+    }
+
+    fn taps(&self, label: &str) -> String {
+        // A button may be gone by now: that is no deed, so words take its place.
+        if self.desk.telegram.presses(self.id, self.id, label).is_ok() {
+            return format!("[{label}]");
+        }
+        self.writes("Привет")
+    }
+
+    fn sends_files(&mut self) -> String {
+        let photo = || Attachment::Photo(vec![0_u8; 900].into());
+        match self.dice.random_range(0..3) {
+            0 => {
+                self.desk.telegram.sends_photo(self.id, self.id, vec![0_u8; 900], "");
+                "(фото)".to_owned()
+            }
+            1 => {
+                let name = format!("макет {}.pdf", self.nonce());
+                self.desk.telegram.sends_document(self.id, self.id, &name, vec![1_u8; 900]);
+                "(файл)".to_owned()
+            }
+            _ => {
+                self.desk.telegram.sends_album(self.id, self.id, &[photo(), photo(), photo()], "");
+                "(альбом)".to_owned()
+            }
+        }
+    }
+
+    /// Words that nobody else writes and that are not written again: what they make can be told apart.
+    fn unique_words(&mut self) -> String {
+        format!("Поменять вывеску {}", self.nonce())
+    }
+
+    fn nonce(&mut self) -> String {
+        self.written += 1;
+        format!("{}-{}", self.id, self.written)
     }
 
     fn writes(&self, words: &str) -> String {
@@ -190,28 +237,28 @@ impl Person {
         messages.into_iter().filter(|message| message.is_from_bot() && !message.deleted).collect()
     }
 
-    fn looks_back(&mut self) {
-        for message in self.heard() {
-            let text = message.text();
-            if text.contains("Что-то сломалось у нас") {
-                self.life.failures.push(text.to_owned());
-            } else if text.contains("Связь оборвалась") {
-                self.life.doubts += 1;
-            } else if text.contains("как только он вернётся") {
-                self.life.put_off += 1;
-            }
-        }
-    }
-
     fn end_of_talk(&self) -> String {
-        let transcript = self.desk.telegram.transcript(self.id);
-        let lines: Vec<&str> = transcript.lines().collect();
-        lines[lines.len().saturating_sub(12)..].join("\n")
+        self.desk.end_of_talk(self.id)
     }
 }
 
 fn labels_of(message: &Message) -> Vec<String> {
     message.labels().into_iter().flatten().map(str::to_owned).collect()
+}
+
+/// How much rather a button is pressed than another: what ends a talk well comes before all else.
+fn weight(label: &str) -> u32 {
+    const LIKED: [(&str, u32); 8] = [
+        ("Всё верно", 12),
+        ("✅ Отправить", 12),
+        ("Новая задача", 6),
+        ("💬 Комментарий", 6),
+        ("📎 Файлы", 6),
+        ("Добавить барбершоп", 4),
+        ("Задача №", 4),
+        ("Дополнить", 1),
+    ];
+    LIKED.iter().find(|(part, _)| label.contains(part)).map_or(2, |&(_, weight)| weight)
 }
 
 /// Whether it leads back or away from a question.

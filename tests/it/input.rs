@@ -301,7 +301,7 @@ async fn an_album_counts_as_one_message() {
     anna.hears("Фото?").await;
     let items: Vec<Attachment> = (0..10).map(|n| Attachment::Photo(vec![n].into())).collect();
     desk.sandbox.sends_album(ANNA, ANNA, &items, "");
-    anna.hears("Принято").await;
+    anna.hears("Принято файлов: 10").await;
     desk.sandbox.wait_for(|sandbox| sandbox.pending_updates() == 0).await.expect("they are taken");
     anna.presses(anna.last().labels()[0][0]);
     anna.hears("Файлов: 10").await;

@@ -135,3 +135,39 @@ async fn files_wait_for_the_disk_when_the_task_is_there() {
     let task = portal.tasks().pop().expect("it is there");
     assert_eq!(portal.files(task.id).len(), 1);
 }
+
+#[tokio::test]
+async fn a_doubt_after_a_day_of_patience_is_looked_for_before_the_office_is_asked() {
+    let (mut desk, portal, clock) = desk().await;
+    portal.faults().add(Rule {
+        endpoint: Some(Method::TaskAdd),
+        kind: Fault::Unavailable,
+        often: Often::Chance(1.0),
+    });
+    portal.change(|conduct| conduct.rest3 = borodach::sandbox::bitrix24::Rest3::Absent);
+    desk.run().await;
+    introduce(&desk, ANNA, "Анна Петрова").await;
+    sends_task(&desk).await;
+    let anna = desk.talks(ANNA);
+    anna.hears(TAKEN).await;
+    desk.settled().await;
+    let tried = portal.calls(Method::TaskAdd);
+    clock.turn(Duration::from_hours(25));
+    desk.until("it tries again", async || portal.calls(Method::TaskAdd) > tried).await;
+    desk.settled().await;
+
+    // The portal is back, and the answer to the first call that does something is lost.
+    portal.faults().clear();
+    portal.faults().next(Method::TaskAdd, Fault::ResetAfterAccept, 1);
+    let made = portal.made();
+    clock.turn(Duration::from_hours(1));
+    desk.until("the task is made", async || portal.made() > made).await;
+    desk.settled().await;
+    assert_eq!(anna.count("поставлена"), 0, "{}", anna.transcript());
+    assert_eq!(desk.kept().open_doubts().await.expect("the database answers").len(), 0, "nobody is asked");
+    clock.turn(Duration::from_mins(2));
+    anna.heard("поставлена", 1).await;
+    desk.settled().await;
+    assert_eq!((portal.made() - made, portal.twins().len()), (1, 0), "{}", anna.transcript());
+    assert_eq!(desk.kept().open_doubts().await.expect("the database answers").len(), 0);
+}

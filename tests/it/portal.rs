@@ -145,6 +145,37 @@ async fn a_task_is_made_once_and_what_others_do_to_it_is_told_once() {
 }
 
 #[tokio::test]
+async fn files_go_to_the_disk_of_the_project_that_a_rule_chose() {
+    let (mut desk, portal) = desk().await;
+    let flow = "\
+        flow(#{ title: \"Задача\", on: [command(\"/task\")], access: [\"verified\"] });\n\
+        fn start(chat, partner) {\n\
+            let files = chat.ask_files(\"Фото?\");\n\
+            let own = bitrix24::add_task(#{ department: \"design\", text: \"Своя\" });\n\
+            let passed = bitrix24::add_task(#{ department: \"design\", group: 16, text: \"Переданная\" });\n\
+            let theirs = bitrix24::add_task(#{ department: \"marketing\", text: \"Чужая\" });\n\
+            for task in [own, passed, theirs] { bitrix24::attach_file(task.id, files[0]); }\n\
+            chat.say(\"Прикреплено.\");\n\
+        }";
+    std::fs::write(desk.flow("new_task"), flow).expect("the folder is ours");
+    desk.run().await;
+    introduce(&desk, ANNA, "Анна Петрова").await;
+    let anna = desk.talks(ANNA);
+    anna.writes("/task");
+    anna.hears("Фото?").await;
+    desk.sandbox.sends_document(ANNA, ANNA, "макет.pdf", vec![7_u8; 1000]);
+    anna.hears("Принято").await;
+    anna.presses("✅ Готово (1)");
+    anna.hears("Прикреплено.").await;
+    let folder = |title: &str| {
+        let task = portal.tasks().into_iter().find(|task| task.title == title).expect("it is there");
+        portal.files(task.id)[0].folder
+    };
+    assert_ne!(folder("Переданная"), folder("Своя"));
+    assert_eq!(folder("Переданная"), folder("Чужая"), "marketing's project is 16");
+}
+
+#[tokio::test]
 async fn events_that_overtake_each_other_tell_of_what_is_so_now() {
     let (mut desk, portal) = desk().await;
     desk.run().await;

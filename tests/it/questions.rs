@@ -290,13 +290,61 @@ async fn files_are_gathered_across_albums_until_they_are_enough() {
     anna.hears("Пришлите, пожалуйста, фото или файл").await;
     let items: Vec<Attachment> = (0..3).map(|n| Attachment::Photo(vec![n].into())).collect();
     desk.sandbox.sends_album(ANNA, ANNA, &items, "");
-    anna.hears("Принято").await;
+    anna.hears("Принято файлов: 3").await;
     desk.sandbox.sends_document(ANNA, ANNA, "смета <1>.pdf", vec![7_u8; 10]);
     anna.heard("Принято", 2).await;
     desk.sandbox.sends_document(ANNA, ANNA, "лишний.pdf", vec![8_u8; 10]);
     anna.hears("Больше 4 файлов не поместится").await;
     anna.presses("✅ Готово (4)");
     anna.hears("Файлы: фото.jpg фото.jpg фото.jpg смета <1>.pdf").await;
+}
+
+/// An album of so many photos.
+fn album(photos: u8) -> Vec<Attachment> {
+    (0..photos).map(|number| Attachment::Photo(vec![number].into())).collect()
+}
+
+#[tokio::test]
+async fn an_album_is_counted_in_one_message() {
+    let desk = asks("chat.ask_files(\"Фото?\").len").await;
+    let anna = desk.talks(ANNA);
+    anna.hears("Фото?").await;
+    desk.sandbox.sends_album(ANNA, ANNA, &album(5), "");
+    anna.hears("Принято файлов: 5").await;
+    desk.settled().await;
+    assert_eq!(anna.last().labels()[0], ["✅ Готово (5)"]);
+    assert_eq!((anna.count("Принято"), anna.count("Фото?")), (1, 1), "{}", anna.transcript());
+    // Another album has a message of its own.
+    desk.sandbox.sends_album(ANNA, ANNA, &album(2), "");
+    anna.hears("Принято файлов: 7").await;
+    desk.settled().await;
+    assert_eq!((anna.count("Принято файлов: 5"), anna.count("Принято")), (1, 2), "{}", anna.transcript());
+    anna.presses("✅ Готово (7)");
+    anna.hears("Получено: 7").await;
+}
+
+#[tokio::test]
+async fn an_album_that_does_not_fit_says_so_in_its_one_message() {
+    let desk = asks("chat.ask_files(\"Фото?\", #{ max: 3 }).len").await;
+    let anna = desk.talks(ANNA);
+    anna.hears("Фото?").await;
+    desk.sandbox.sends_album(ANNA, ANNA, &album(5), "");
+    anna.hears("Больше 3 файлов не поместится").await;
+    desk.settled().await;
+    assert_eq!((anna.count("Больше 3"), anna.count("Принято")), (1, 0), "{}", anna.transcript());
+    anna.presses("✅ Готово (3)");
+    anna.hears("Получено: 3").await;
+}
+
+#[tokio::test]
+async fn in_a_group_the_name_of_who_is_asked_stands_apart_from_the_question() {
+    let flow = "flow(#{ title: \"Проба\", on: [command(\"/go\")], access: [\"staff\"] });\n\
+                fn start(chat, partner) { chat.ask_text(\"Какой город?\"); }";
+    let mut desk = Desk::lay_with(&[("flows/talk.rhai", flow)]).await;
+    desk.run().await;
+    let olga = desk.office(OLGA);
+    olga.writes("/go");
+    olga.hears("Ольга Смирнова! Какой город?").await;
 }
 
 #[tokio::test]

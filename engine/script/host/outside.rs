@@ -62,7 +62,7 @@ pub enum Done {
 pub struct Intent {
     /// The name of the write for ever: `installation-conversation-epoch-step`.
     pub key: String,
-    /// When it was sent for the first time.
+    /// When the service may have heard of it first: what was surely not done before does not count.
     pub since: Timestamp,
     /// When it had left at the latest, whoever sent it: none of us sends it later without writing that down first.
     pub gone_by: Timestamp,

@@ -11,7 +11,7 @@ use super::{
     Action, Args, CallError, Caller, Done, HostFn, Intent, Look, Outside, Param, Right, Shape, Written,
 };
 use crate::bitrix24::{
-    self, Client, FileId, GroupId, Means, NewTask, PortalUserId, Priority, Stage, StageId, Status,
+    self, Client, FileId, FolderId, GroupId, Means, NewTask, PortalUserId, Priority, Stage, StageId, Status,
     TaskFilter, WriteKey,
 };
 use crate::clock::Timestamp;
@@ -279,7 +279,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             params: &[TASK, FILE],
             options: LATER,
             returns: "карта: id файла на Диске",
-            help: "Кладёт присланный файл на Диск отдела и прикрепляет к своей задаче; файл идёт потоком, в памяти целиком не бывает.",
+            help: "Кладёт присланный файл на Диск проекта, в котором стоит задача, и прикрепляет к своей задаче; файл идёт потоком, в памяти целиком не бывает.",
             example: "for file in chat.ask_files(\"Пришлите фото\") { bitrix24::attach_file(3711, file); }",
             right: Right::Partner,
             outside: Some(Outside {
@@ -431,21 +431,50 @@ async fn comments(host: &Host, caller: Caller, args: Args) -> Result<Value, Call
 async fn attach(host: &Host, caller: Caller, args: Args, intent: Intent) -> Result<Written, CallError> {
     let own = needed(host, &caller, args.int(0)).await?;
     let (world, file) = (host.world(), args.any(1));
-    let (client, group) = (world.portal()?, world.department(&own.department)?.group);
-    let group = group.ok_or_else(|| no_project(&own.department))?;
+    let client = world.portal()?;
     let file_id =
         file["file_id"].as_str().ok_or_else(|| CallError::Invalid("у файла нет поля file_id".to_owned()))?;
     let telegram = world.telegram.as_ref().ok_or_else(|| CallError::not_configured("telegram"))?;
     let source = telegram.file(file_id).await?;
-    let storage = client.storage(GroupId(group)).await?;
-    let folder =
-        storage.ok_or_else(|| CallError::Invalid(format!("у отдела «{}» нет Диска", own.department)))?.folder;
+    let folder = folder_of(host, &own).await?;
     let name = format!("{} {}", intent.key, file["name"].as_str().unwrap_or("файл"));
     let open = || source.open();
     let content = bitrix24::Content::Stream { size_bytes: source.size_bytes, open: &open };
     let FileId(id) = client.upload(folder, &name, content).await?;
     client.attach(bitrix24::TaskId(own.id.0), FileId(id)).await?;
     Ok(json!({ "id": id }).into())
+}
+
+/// Where the files of a task are put: on the disk of the project it is in, which a rule may have chosen, or the office since;
+/// on the department's when that project has none, or none for us to see.
+async fn folder_of(host: &Host, own: &task::Task) -> Result<FolderId, CallError> {
+    let client = host.world().portal()?;
+    let task = client.task(bitrix24::TaskId(own.id.0)).await?.ok_or_else(|| no_task(own.id.0))?;
+    let department = host.world().department(&own.department)?.group.map(GroupId);
+    let mut groups: Vec<GroupId> = [task.group, department].into_iter().flatten().collect();
+    groups.dedup();
+    if groups.is_empty() {
+        return Err(no_project(&own.department));
+    }
+    for group in groups {
+        if let Some(storage) = client.storage(group).await? {
+            return Ok(storage.folder);
+        }
+    }
+    Err(CallError::Invalid(format!(
+        "ни у проекта задачи №{}, ни у отдела «{}» нет Диска",
+        own.id.0, own.department
+    )))
+}
+
+/// The portal does not know a task of ours any more.
+fn no_task(id: i64) -> CallError {
+    CallError::Failed {
+        kind: Kind::NotFound,
+        service: "bitrix24",
+        message: format!("задачи №{id} на портале больше нет"),
+        retry_after: None,
+    }
 }
 
 /// A column of a board, as it is kept.

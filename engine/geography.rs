@@ -1,10 +1,14 @@
 //! Where a barbershop is: its town, the region, and how large the town is, out of what people have called it.
 //!
 //! Titles are written by many hands: the brand in front or behind, with any dash there is, with the town, a part of it
-//! or a mall. What is known of towns is data, `geography/towns.tsv`; the code knows how an address is written.
+//! or a mall. What is known of towns is data: the table `town`, filled from `geography/towns.tsv`; see
+//! [`crate::store::Store::towns`]. The code knows how an address is written.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use sha2::{Digest as _, Sha256};
 
 /// Where something is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,32 +21,49 @@ pub struct Place {
     pub is_million: bool,
 }
 
-/// Finds the place of a barbershop by its title, by the town that the service tells, and by its address.
-///
-/// The title is believed first: the town is chosen from a list once, and a title is read by everybody. A town we do not
-/// know is taken as the service tells it.
-pub fn place(title: &str, city: Option<&str>, address: Option<&str>) -> Option<Place> {
-    let (city, address) = (city.unwrap_or_default(), address.unwrap_or_default());
-    let told = Told::of(&[title, city, address]);
-    let found = find(title, Depth::Plain, &told)
-        .or_else(|| find(city, Depth::Plain, &told))
-        .or_else(|| find(address, Depth::Plain, &told))
-        .or_else(|| find(title, Depth::Buried, &told).filter(|_| city.trim().is_empty()));
-    if let Some(town) = found {
-        let (city, region) = (town.name.to_owned(), Some(town.region.to_owned()));
-        return Some(Place { city, region, is_million: town.is_million });
-    }
-    let city = city.trim();
-    (!city.is_empty()).then(|| Place { city: city.to_owned(), region: told.region(), is_million: false })
+/// A town with all its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Town {
+    /// As post knows it.
+    pub name: String,
+    /// What it is called beside its name.
+    pub kind: Kind,
+    /// Its region.
+    pub region: String,
+    /// Whether more than a million people live there.
+    pub is_million: bool,
+    /// Other names: `Питер`.
+    pub others: Vec<String>,
+    /// Places in it that people name instead of it: `Купчино`.
+    pub parts: Vec<String>,
 }
 
-/// A town of the list.
+/// What a town is called beside its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `г. Октябрьский`.
+    Town,
+    /// `р.п. Октябрьский`.
+    Settlement,
+}
+
+/// What is known of towns.
 #[derive(Debug)]
-struct Town {
-    name: &'static str,
-    is_settlement: bool,
-    region: &'static str,
-    is_million: bool,
+pub struct Towns {
+    all: Vec<Town>,
+    /// A name as words → what it may mean, in the order of the list.
+    names: HashMap<Vec<String>, Vec<Meaning>>,
+    /// The most words of a name.
+    longest: usize,
+}
+
+/// The list that comes with the bot.
+#[derive(Debug)]
+pub struct Shipped {
+    /// Of its text, in hexadecimal digits: another list has another.
+    pub hash: String,
+    /// The same, ready to be looked into.
+    pub towns: Arc<Towns>,
 }
 
 /// What a name may mean.
@@ -53,31 +74,60 @@ struct Meaning {
     is_part: bool,
 }
 
-struct Towns {
-    all: Vec<Town>,
-    /// A name as words → what it may mean, in the order of the list.
-    names: HashMap<Vec<String>, Vec<Meaning>>,
-    /// The most words of a name.
-    longest: usize,
+/// The list that comes with the bot: what the table is filled from.
+pub fn shipped() -> &'static Shipped {
+    static SHIPPED: LazyLock<Shipped> = LazyLock::new(|| {
+        const TEXT: &str = include_str!("geography/towns.tsv");
+        let mut hash = String::new();
+        for byte in Sha256::digest(TEXT) {
+            write!(hash, "{byte:02x}").expect("a string takes everything");
+        }
+        Shipped { hash, towns: Arc::new(Towns::of(read(TEXT))) }
+    });
+    &SHIPPED
 }
 
-static TOWNS: LazyLock<Towns> = LazyLock::new(|| Towns::read(include_str!("geography/towns.tsv")));
-
 impl Towns {
-    fn read(text: &'static str) -> Towns {
+    /// Of several towns of one name the first is meant, unless a region or a kind is told beside.
+    pub fn of(all: Vec<Town>) -> Towns {
         let mut towns = Towns { all: Vec::new(), names: HashMap::new(), longest: 0 };
-        for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            let mut columns = line.split('\t');
-            let mut column = || columns.next().unwrap_or_default();
-            let (name, kind, region, million) = (column(), column(), column(), column());
-            let (others, parts) = (column(), column());
-            let town = towns.all.len();
-            towns.all.push(Town { name, is_settlement: kind == "п", region, is_million: million == "1" });
-            towns.name(name, Meaning { town, is_part: false });
-            others.split(';').for_each(|name| towns.name(name, Meaning { town, is_part: false }));
-            parts.split(';').for_each(|name| towns.name(name, Meaning { town, is_part: true }));
+        for (number, town) in all.iter().enumerate() {
+            let (itself, part) =
+                (Meaning { town: number, is_part: false }, Meaning { town: number, is_part: true });
+            towns.name(&town.name, itself);
+            town.others.iter().for_each(|name| towns.name(name, itself));
+            town.parts.iter().for_each(|name| towns.name(name, part));
         }
-        towns
+        Towns { all, ..towns }
+    }
+
+    /// The towns, in their order.
+    pub fn all(&self) -> &[Town] {
+        &self.all
+    }
+
+    /// Finds the place of a barbershop by its title, by the town that the service tells, and by its address.
+    ///
+    /// The title is believed first: the town is chosen from a list once, and a title is read by everybody. A town we do
+    /// not know is taken as the service tells it.
+    pub fn place(&self, title: &str, city: Option<&str>, address: Option<&str>) -> Option<Place> {
+        let (city, address) = (city.unwrap_or_default(), address.unwrap_or_default());
+        let told = Told::of(&[title, city, address]);
+        let found = self
+            .find(title, Depth::Plain, &told)
+            .or_else(|| self.find(city, Depth::Plain, &told))
+            .or_else(|| self.find(address, Depth::Plain, &told))
+            .or_else(|| self.find(title, Depth::Buried, &told).filter(|_| city.trim().is_empty()));
+        if let Some(town) = found {
+            let (city, region) = (town.name.clone(), Some(town.region.clone()));
+            return Some(Place { city, region, is_million: town.is_million });
+        }
+        let city = city.trim();
+        (!city.is_empty()).then(|| Place {
+            city: city.to_owned(),
+            region: told.region(&self.all),
+            is_million: false,
+        })
     }
 
     fn name(&mut self, name: &str, meaning: Meaning) {
@@ -87,6 +137,65 @@ impl Towns {
             self.names.entry(words).or_default().push(meaning);
         }
     }
+
+    fn find(&self, text: &str, depth: Depth, told: &Told) -> Option<&Town> {
+        let best = segments(text)
+            .enumerate()
+            .flat_map(|(number, segment)| self.matches(number, &words(segment), depth, told))
+            .min()?;
+        Some(&self.all[best.town])
+    }
+
+    /// The names of towns in a segment.
+    fn matches(&self, segment: usize, words: &[String], depth: Depth, told: &Told) -> Vec<Match> {
+        let is = |word: &String, list: &[&str]| list.contains(&word.as_str());
+        // The name of a street or a mall follows its kind; what stands before it may be the town.
+        let plain = match depth {
+            Depth::Plain => {
+                words.iter().position(|word| is(word, STREETS) || is(word, MALLS)).unwrap_or(words.len())
+            }
+            Depth::Buried => words.len(),
+        };
+        let is_street = plain < words.len();
+        let counts = |word: &&String| !is(word, BRAND) && !is(word, OF_TOWN) && !is(word, OF_SETTLEMENT);
+        let alone = words[..plain].iter().filter(counts).count();
+        let mut found = Vec::new();
+        for start in 0..plain {
+            for count in 1..=self.longest.min(plain - start) {
+                let Some(meanings) = self.names.get(&words[start..start + count]) else { continue };
+                let best = meanings.iter().min_by_key(|meaning| told.misfit(&self.all[meaning.town]));
+                let Some(meaning) = best else { continue };
+                found.push(Match {
+                    is_part: meaning.is_part,
+                    has_company: count < alone || is_street,
+                    segment,
+                    missing_words: self.longest - count,
+                    start,
+                    town: meaning.town,
+                });
+            }
+        }
+        found
+    }
+}
+
+/// Reads the list as it is in the file.
+fn read(text: &str) -> Vec<Town> {
+    let list = |names: &str| names.split(';').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let town = |line: &str| {
+        let mut columns = line.split('\t');
+        let mut column = || columns.next().unwrap_or_default();
+        Town {
+            name: column().to_owned(),
+            kind: if column() == "п" { Kind::Settlement } else { Kind::Town },
+            region: column().to_owned(),
+            is_million: column() == "1",
+            others: list(column()),
+            parts: list(column()),
+        }
+    };
+    lines.map(town).collect()
 }
 
 /// How deep to look.
@@ -190,26 +299,21 @@ impl Told {
     }
 
     /// The region named with its kind: `Московская обл.`
-    fn region(&self) -> Option<String> {
+    fn region(&self, towns: &[Town]) -> Option<String> {
         const KINDS: &[&str] = &["обл", "область", "край", "республика", "респ", "ао", "округ"];
         let is_there = self.words.iter().any(|word| KINDS.contains(&word.as_str()));
-        let named = TOWNS.all.iter().map(|town| town.region).find(|region| self.names(region));
+        let named = towns.iter().map(|town| town.region.as_str()).find(|region| self.names(region));
         named.filter(|_| is_there).map(str::to_owned)
     }
 
     /// How well a town fits what is told; the least is the best.
     fn misfit(&self, town: &Town) -> (bool, bool) {
-        let is_other_kind = if town.is_settlement { self.is_town } else { self.is_settlement };
-        (!self.names(town.region), is_other_kind)
+        let is_other_kind = match town.kind {
+            Kind::Settlement => self.is_town,
+            Kind::Town => self.is_settlement,
+        };
+        (!self.names(&town.region), is_other_kind)
     }
-}
-
-fn find(text: &str, depth: Depth, told: &Told) -> Option<&'static Town> {
-    let best = segments(text)
-        .enumerate()
-        .flat_map(|(number, segment)| matches(number, &words(segment), depth, told))
-        .min()?;
-    Some(&TOWNS.all[best.town])
 }
 
 /// The parts of a text that are divided by more than a space.
@@ -238,36 +342,4 @@ fn words(text: &str) -> Vec<String> {
         .iter()
         .fold(text, |text, short| text.replace(short, &format!(" {} ", short.replace(['.', '-', ' '], ""))));
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-/// The names of towns in a segment.
-fn matches(segment: usize, words: &[String], depth: Depth, told: &Told) -> Vec<Match> {
-    let is = |word: &String, list: &[&str]| list.contains(&word.as_str());
-    // The name of a street or a mall follows its kind; what stands before it may be the town.
-    let plain = match depth {
-        Depth::Plain => {
-            words.iter().position(|word| is(word, STREETS) || is(word, MALLS)).unwrap_or(words.len())
-        }
-        Depth::Buried => words.len(),
-    };
-    let is_street = plain < words.len();
-    let counts = |word: &&String| !is(word, BRAND) && !is(word, OF_TOWN) && !is(word, OF_SETTLEMENT);
-    let alone = words[..plain].iter().filter(counts).count();
-    let mut found = Vec::new();
-    for start in 0..plain {
-        for count in 1..=TOWNS.longest.min(plain - start) {
-            let Some(meanings) = TOWNS.names.get(&words[start..start + count]) else { continue };
-            let best = meanings.iter().min_by_key(|meaning| told.misfit(&TOWNS.all[meaning.town]));
-            let Some(meaning) = best else { continue };
-            found.push(Match {
-                is_part: meaning.is_part,
-                has_company: count < alone || is_street,
-                segment,
-                missing_words: TOWNS.longest - count,
-                start,
-                town: meaning.town,
-            });
-        }
-    }
-    found
 }

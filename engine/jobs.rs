@@ -4,10 +4,10 @@
 //! was missed while nobody ran is made up for, once, for the latest moment. A flow comes to its people by entries of
 //! their lanes, some at a time: their questions to other services must not come all at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::lanes::Lanes;
 use crate::schedule::Schedule;
 use crate::script::{Access, Set};
-use crate::store::job::{Audience, First, Job, Outcome, Progress, Run, State, Step};
+use crate::store::job::{Audience, Due, Job, Outcome, Progress, Run, State, Step};
 use crate::store::{self, Store};
 use crate::telegram::ChatId;
 
@@ -92,13 +92,13 @@ enum Kind {
     Own(Arc<dyn Work>),
 }
 
-impl Kind {
-    /// What to do about a moment of a job that never ran: a flow that was live before it comes, however lately it was
-    /// saved.
-    fn first(&self, due: Timestamp, live_since: Timestamp) -> First {
-        match self {
-            Kind::Flow(_) if due < live_since => First::Skip,
-            Kind::Flow(_) | Kind::Own(_) => First::Run,
+impl Planned {
+    /// What to do about a moment: a flow that was live before it comes, however lately it was saved, and one that was taken
+    /// out of the folder owes nothing of that time. A job of the host owes everything from the start.
+    fn due(&self, moment: Timestamp, since: Option<Timestamp>) -> Due {
+        match self.kind {
+            Kind::Flow(_) if since.is_none_or(|since| moment < since) => Due::Skip,
+            Kind::Flow(_) | Kind::Own(_) => Due::Run,
         }
     }
 }
@@ -109,13 +109,15 @@ pub struct Jobs {
     lanes: Arc<Lanes>,
     zone: Tz,
     own: Vec<Own>,
+    /// Since when each job is planned, as it was written down last.
+    since: Mutex<BTreeMap<Job, Timestamp>>,
     tasks: TaskTracker,
 }
 
 impl Jobs {
     /// The jobs of the host, and whatever flows are live, by the calendar of `zone`.
     pub fn new(lanes: Arc<Lanes>, zone: Tz, own: Vec<Own>) -> Arc<Jobs> {
-        Arc::new(Jobs { lanes, zone, own, tasks: TaskTracker::new() })
+        Arc::new(Jobs { lanes, zone, own, since: Mutex::default(), tasks: TaskTracker::new() })
     }
 
     /// Begins runs as their moments come, until told to stop. Runs that are not over by then go on at the next start.
@@ -187,22 +189,35 @@ impl Jobs {
         now: Timestamp,
         stop: &CancellationToken,
     ) -> Result<(), store::Error> {
+        let since = self.note(plan).await?;
         let runs = self.store().latest_runs().await?;
-        let live_since = self.lanes.host().scripts().live_since();
         for planned in plan {
-            let Some(due) = planned.schedule.latest(now, self.zone) else { continue };
+            let Some(moment) = planned.schedule.latest(now, self.zone) else { continue };
             // A look is cheaper than a try.
-            if runs.iter().any(|run| run.job == planned.job && is_settled(run, due)) {
+            if runs.iter().any(|run| run.job == planned.job && is_settled(run, moment)) {
                 continue;
             }
-            if let Some(run) =
-                self.store().claim_run(&planned.job, due, planned.kind.first(due, live_since)).await?
-            {
+            let due = planned.due(moment, since.get(&planned.job).copied());
+            if let Some(run) = self.store().claim_run(&planned.job, moment, due).await? {
                 let (this, kind, stop) = (Arc::clone(self), planned.kind.clone(), stop.clone());
                 self.tasks.spawn(async move { this.perform(run, kind, stop).await });
             }
         }
         Ok(())
+    }
+
+    /// Since when each job is planned; written down when a plan is not that of the last look.
+    async fn note(&self, plan: &[Planned]) -> Result<BTreeMap<Job, Timestamp>, store::Error> {
+        let known = self.since.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let jobs: BTreeSet<&Job> = plan.iter().map(|planned| &planned.job).collect();
+        if known.keys().eq(jobs.iter().copied()) {
+            return Ok(known);
+        }
+        let live_since = self.lanes.host().scripts().live_since();
+        let since =
+            self.store().plan_jobs(jobs.into_iter().map(|job| (job.clone(), live_since)).collect()).await?;
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&since);
+        Ok(since)
     }
 
     async fn perform(&self, run: Run, kind: Kind, stop: CancellationToken) {
@@ -321,9 +336,9 @@ pub(crate) fn coming(set: &Set, office: Option<ChatId>) -> Vec<Coming> {
 }
 
 /// Whether nothing is to be done about a job's moment: its run is over, or somebody is at work.
-fn is_settled(run: &Run, due: Timestamp) -> bool {
+fn is_settled(run: &Run, moment: Timestamp) -> bool {
     match run.state {
-        State::Ended { .. } => run.planned_at >= due,
+        State::Ended { .. } => run.planned_at >= moment,
         State::Open { is_held, .. } => is_held,
     }
 }

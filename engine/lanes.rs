@@ -38,7 +38,7 @@ struct Lane {
 }
 
 /// Lanes remembered with their leases while nothing happens in them; beyond that, quiet ones are forgotten.
-const REMEMBERED: usize = 20_000;
+const REMEMBERED: usize = 4_000;
 /// How often a turn is repeated when the store asks to look again.
 const LOOKS: usize = 3;
 /// How often to look for the lanes of instances that died.

@@ -40,6 +40,7 @@ pub mod salon;
 pub mod script_set;
 pub mod task;
 pub mod timer;
+pub mod town;
 
 use std::collections::BTreeMap;
 use std::fmt;

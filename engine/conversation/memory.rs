@@ -29,8 +29,8 @@ pub(super) enum Known {
     No,
 }
 
-/// Chats remembered at a time: with a few kilobytes each, some megabytes.
-const CHATS: usize = 2_000;
+/// Chats remembered at a time: a whole network of partners, with a few kilobytes each.
+const CHATS: usize = 500;
 
 impl Default for Memory {
     fn default() -> Memory {

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::conversation::Host;
-use crate::geography;
+use crate::geography::Towns;
 use crate::http::Priority;
 use crate::jobs::{Came, Told, Work};
 use crate::store::job::Run;
@@ -39,7 +39,9 @@ impl Roll {
 
     /// Asks for the list and writes it down; returns how many barbershops it has.
     pub async fn call(&self) -> Result<usize, Error> {
-        let listed: Vec<Salon> = self.client.salons().await?.into_iter().map(told).collect();
+        let listed = self.client.salons().await?;
+        let towns = self.host.store().towns().await?;
+        let listed: Vec<Salon> = listed.into_iter().map(|salon| told(salon, &towns)).collect();
         let count = listed.len();
         self.host.store().sync_salons(listed).await?;
         Ok(count)
@@ -59,8 +61,8 @@ impl Work for Roll {
 }
 
 /// A barbershop as the list tells of it, with the place it must be in.
-fn told(salon: yclients::Salon) -> Salon {
-    let place = geography::place(&salon.title, salon.city.as_deref(), salon.address.as_deref());
+fn told(salon: yclients::Salon, towns: &Towns) -> Salon {
+    let place = towns.place(&salon.title, salon.city.as_deref(), salon.address.as_deref());
     let (city, region, is_million) = match place {
         Some(place) => (Some(place.city), place.region, place.is_million),
         None => (None, None, false),

@@ -122,6 +122,7 @@ fn marina(network: &Network, now: Timestamp) -> Partner {
         id: salon.id,
         title: salon.title.clone(),
         city: Some(salon.city.to_owned()),
+        address: None,
     };
     Partner {
         user: UserId(MARINA),

@@ -185,12 +185,13 @@ fn salons(shops: Option<&Value>, owner: UserId) -> Result<Vec<Salon>, Trouble> {
         match shop {
             Value::String(title) => {
                 let city = title.split_once(',').map(|(city, _)| city.trim().to_owned());
-                Ok(Salon { id, title: title.clone(), city })
+                Ok(Salon { id, title: title.clone(), city, address: None })
             }
             Value::Object(card) => {
                 only("shops", card, &["id", "title", "city"])?;
                 let id = card.get("id").and_then(Value::as_i64).unwrap_or(id);
-                Ok(Salon { id, title: text(card, "title")?.ok_or_else(wrong)?, city: text(card, "city")? })
+                let title = text(card, "title")?.ok_or_else(wrong)?;
+                Ok(Salon { id, title, city: text(card, "city")?, address: None })
             }
             _ => Err(wrong()),
         }

@@ -74,7 +74,7 @@ fn salon(id: i64, card: &Map<String, Value>, former: Option<&Salon>) -> Result<S
         (None, None) => return Err(format!("барбершопа {id} ещё нет: добавьте ему title")),
     };
     let city = text(card, "city")?.or_else(|| former.and_then(|former| former.city.clone()));
-    let place = geography::place(&title, city.as_deref(), None);
+    let place = geography::shipped().towns.place(&title, city.as_deref(), None);
     Ok(Salon {
         id,
         title,

@@ -19,7 +19,7 @@ use crate::conversation::{self, Advanced, Effect, Host, words};
 use crate::jobs::{Coming, coming};
 use crate::script::value::plain;
 use crate::script::{Files, RHAI_VERSION, Scripts, Set};
-use crate::store::job::First;
+use crate::store::job::Due;
 use crate::store::script_set::{ScriptSet, SetHash};
 use crate::store::{self, CrashHook, CrashPoint, DatabaseUrl, LaneId, Lease, Memory, Store, inbox, outbox};
 use crate::telegram::{Button, ChatId, Content, Incoming, Key, Keyboard, Outgoing, Press, Target, What};
@@ -193,7 +193,7 @@ impl World {
         }
         let plan = coming(&self.set, Some(OFFICE));
         // What was planned before the beginning is nothing to make up for.
-        self.come(&plan).await?;
+        self.come(&plan, Due::Skip).await?;
         for _ in 0..MOST_MOMENTS {
             let promised = self.store().next_fire().await.map_err(|error| of_store(&error))?;
             let comes = plan.iter().filter_map(|flow| flow.schedule.next(self.now(), ZONE)).min();
@@ -205,7 +205,7 @@ impl World {
             self.clock.set(moment.max(self.now()));
             let fired = self.store().fire(self.now(), PORTION).await.map_err(|error| of_store(&error))?;
             self.queue.extend(fired);
-            self.come(&plan).await?;
+            self.come(&plan, Due::Run).await?;
             self.settle().await?;
             self.only_expected_calls()?;
         }
@@ -215,10 +215,10 @@ impl World {
     }
 
     /// Brings the flows whose moment it is to their people.
-    async fn come(&mut self, plan: &[Coming]) -> Result<(), Trouble> {
+    async fn come(&mut self, plan: &[Coming], due: Due) -> Result<(), Trouble> {
         for flow in plan {
-            let Some(due) = flow.schedule.latest(self.now(), ZONE) else { continue };
-            let run = self.store().claim_run(&flow.job, due, First::Skip).await;
+            let Some(moment) = flow.schedule.latest(self.now(), ZONE) else { continue };
+            let run = self.store().claim_run(&flow.job, moment, due).await;
             let Some(run) = run.map_err(|error| of_store(&error))? else { continue };
             let step = self.store().feed_run(&run, &flow.audience, PORTION).await;
             self.queue.extend(step.map_err(|error| of_store(&error))?.entries);

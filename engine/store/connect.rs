@@ -18,7 +18,9 @@ use super::Error;
 use super::checkpoint;
 use super::database::Pool;
 use super::settings::{DatabaseUrl, Settings};
+use super::town;
 use super::writer::Server;
+use crate::geography;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -135,12 +137,18 @@ pub(super) async fn readers(settings: &Settings, server: &Server) -> Result<Pool
     .map_err(|source| Error::of("connect", source))
 }
 
-/// Applies the migrations that are missing and names them, in order.
+/// Applies the migrations that are missing and names them, in order; what is known of towns comes with them.
 pub(super) async fn migrate(server: &Server) -> Result<Vec<String>, Error> {
-    match server {
-        Server::Sqlite(options) => apply(&SQLITE, options).await,
-        Server::Postgres(options) => apply(&POSTGRES, options).await,
-    }
+    let added = match server {
+        Server::Sqlite(options) => apply(&SQLITE, options).await?,
+        Server::Postgres(options) => apply(&POSTGRES, options).await?,
+    };
+    let mut tx = server.connect().await?;
+    tx.begin().await?;
+    town::fill(&mut tx, geography::shipped()).await?;
+    tx.commit().await.map_err(|source| Error::of("commit the towns", source))?;
+    tx.close().await;
+    Ok(added)
 }
 
 /// Who we are to other services; chosen by chance when a database is used for the first time.

@@ -1,9 +1,11 @@
 //! Runs of what comes by schedule: a planned moment is run once, whoever asks and whenever.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use sqlx::FromRow;
 
-use super::database::{Pool, words};
+use super::database::{Pool, Rows, words};
 use super::tx::Tx;
 use super::{Error, LaneId, Store, inbox, lane};
 use crate::clock::Timestamp;
@@ -30,12 +32,12 @@ pub struct Job {
     pub schedule: String,
 }
 
-/// What to do about a moment that had passed when the job was seen for the first time.
+/// What to do about a moment that has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum First {
-    /// Run: nothing was ever done.
+pub enum Due {
+    /// Run: it was promised.
     Run,
-    /// Wait for the next: nobody was promised anything.
+    /// Wait for the next: the job was not planned then, whatever it did before.
     Skip,
 }
 
@@ -147,10 +149,16 @@ impl Store {
         latest(self.readers()?, self.0.me).await
     }
 
-    /// Takes the run of a job for `due`, its latest moment that has passed; `None` when there is nothing to take.
-    pub async fn claim_run(&self, job: &Job, due: Timestamp, first: First) -> Result<Option<Run>, Error> {
+    /// Writes down that just these jobs are planned, and tells since when each is: without a break, so one that was taken
+    /// out and comes back is planned anew since the moment that is given with it.
+    pub async fn plan_jobs(&self, planned: Vec<(Job, Timestamp)>) -> Result<BTreeMap<Job, Timestamp>, Error> {
+        self.job(move |tx| Box::pin(async move { plan(tx, &planned).await })).await
+    }
+
+    /// Takes the run of a job for `moment`, its latest that has passed; `None` when there is nothing to take.
+    pub async fn claim_run(&self, job: &Job, moment: Timestamp, due: Due) -> Result<Option<Run>, Error> {
         let (me, now, job) = (self.0.me, self.0.clock.now(), job.clone());
-        self.job(move |tx| Box::pin(async move { claim(tx, me, &job, due, first, now).await })).await
+        self.job(move |tx| Box::pin(async move { claim(tx, me, &job, moment, due, now).await })).await
     }
 
     /// Writes down how far a run has come.
@@ -202,15 +210,41 @@ async fn latest(pool: &Pool, me: i64) -> Result<Vec<Run>, Error> {
     runs.into_iter().map(Stored::run).collect()
 }
 
-/// Takes the run of `due`, the latest moment of a job that has passed: its first run, or one whose owner died. None
+/// Writes down that just these jobs are planned; those that were keep their beginning.
+async fn plan(tx: &mut Tx, planned: &[(Job, Timestamp)]) -> Result<BTreeMap<Job, Timestamp>, Error> {
+    const END: &str = "\
+        delete from job_plan
+        where not exists (
+            select 1 from jsonb_each($1)
+            where value ->> 'job' = job_plan.job and value ->> 'schedule' = job_plan.schedule)";
+    const BEGIN: &str = "\
+        insert into job_plan (job, schedule, since)
+        select value ->> 'job', value ->> 'schedule', cast(value ->> 'since' as bigint)
+        from jsonb_each($1)
+        where true -- or SQLite takes `on conflict` for a join's condition
+        on conflict (job, schedule) do nothing";
+    const ALL: &str = "select job, schedule, since from job_plan";
+    let rows = Rows::of(
+        planned
+            .iter()
+            .map(|(job, since)| json!({ "job": job.name, "schedule": job.schedule, "since": since.0 })),
+    );
+    tx.run("end the plans of jobs", END, &[(&rows).into()]).await?;
+    tx.run("plan jobs", BEGIN, &[(&rows).into()]).await?;
+    let all: Vec<(String, String, i64)> = tx.rows("read the plans of jobs", ALL, &[]).await?;
+    let plan = |(name, schedule, since)| (Job { name, schedule }, Timestamp(since));
+    Ok(all.into_iter().map(plan).collect())
+}
+
+/// Takes the run of `moment`, the latest of a job that has passed: its first run, or one whose owner died. None
 /// when it is taken, or over, or while an earlier one is still at work. What was planned before and never ended is
 /// over: only the latest moment is made up for.
 async fn claim(
     tx: &mut Tx,
     me: i64,
     job: &Job,
-    due: Timestamp,
-    first: First,
+    moment: Timestamp,
+    due: Due,
     now: Timestamp,
 ) -> Result<Option<Run>, Error> {
     const LATEST: &str = "\
@@ -231,22 +265,22 @@ async fn claim(
     let named = |last: i64| [job.name.as_str().into(), job.schedule.as_str().into(), last.into()];
     let found: Vec<Stored> = tx.rows("look for a run", LATEST, &named(me)).await?;
     let Some(former) = found.into_iter().next().map(Stored::run).transpose()? else {
-        return begin(tx, me, job, due, first, now).await;
+        return begin(tx, me, job, moment, due, now).await;
     };
     let [name, schedule, at] = named(former.planned_at.0);
     match former.state {
         State::Open { is_held: true, .. } => Ok(None),
-        State::Open { .. } if former.planned_at >= due => {
+        State::Open { .. } if former.planned_at >= moment => {
             let taken = tx.run("take a run over", TAKE_OVER, &[name, schedule, at, me.into()]).await?;
             let state = State::Open { is_ours: true, is_held: true };
             Ok((taken > 0).then_some(Run { state, ..former }))
         }
         State::Open { .. } => {
             tx.run("give a run up", GIVE_UP, &[name, schedule, at, now.0.into()]).await?;
-            begin(tx, me, job, due, First::Run, now).await
+            begin(tx, me, job, moment, due, now).await
         }
-        State::Ended { .. } if former.planned_at >= due => Ok(None),
-        State::Ended { .. } => begin(tx, me, job, due, First::Run, now).await,
+        State::Ended { .. } if former.planned_at >= moment => Ok(None),
+        State::Ended { .. } => begin(tx, me, job, moment, due, now).await,
     }
 }
 
@@ -254,31 +288,31 @@ async fn begin(
     tx: &mut Tx,
     me: i64,
     job: &Job,
-    due: Timestamp,
-    first: First,
+    moment: Timestamp,
+    due: Due,
     now: Timestamp,
 ) -> Result<Option<Run>, Error> {
     const SQL: &str = "\
         insert into job_run (job, schedule, planned_at, owner, started_at, ended_at, result)
         values ($1, $2, $3, $4, $5, $6, $7)
         on conflict (job, schedule, planned_at) do nothing";
-    let (ended_at, outcome) = match first {
-        First::Run => (None, None),
-        First::Skip => (Some(now.0), Some(Outcome::Skipped.as_str())),
+    let (ended_at, outcome) = match due {
+        Due::Run => (None, None),
+        Due::Skip => (Some(now.0), Some(Outcome::Skipped.as_str())),
     };
     let args = [
         job.name.as_str().into(),
         job.schedule.as_str().into(),
-        due.0.into(),
+        moment.0.into(),
         me.into(),
         now.0.into(),
         ended_at.into(),
         outcome.into(),
     ];
     let begun = tx.run("begin a run", SQL, &args).await? > 0;
-    Ok((begun && first == First::Run).then(|| Run {
+    Ok((begun && due == Due::Run).then(|| Run {
         job: job.clone(),
-        planned_at: due,
+        planned_at: moment,
         started_at: now,
         state: State::Open { is_ours: true, is_held: true },
         is_held_up: false,

@@ -4,9 +4,8 @@ use sqlx::FromRow;
 
 use super::database::{Pool, Rows, words};
 use super::tx::{Tx, whatever};
-use super::{Error, Store, request};
+use super::{Error, Store, request, town};
 use crate::clock::Timestamp;
-use crate::geography;
 use crate::telegram::{ChatId, UserId};
 use crate::text::folded;
 
@@ -81,6 +80,8 @@ pub struct Salon {
     pub title: String,
     /// Its city.
     pub city: Option<String>,
+    /// Street and house.
+    pub address: Option<String>,
 }
 
 /// A person as they are read.
@@ -240,34 +241,35 @@ async fn introduce(tx: &mut Tx, partner: &Partner) -> Result<(), Error> {
     link(tx, partner.user, &partner.salons).await
 }
 
-/// Gives a person barbershops beside those they have; what is told of a barbershop replaces what was known of it.
-///
-/// A barbershop has its town and region from the first moment. Where the chain's list has told them already they stay:
-/// it knows the address, too.
+/// Gives a person barbershops beside those they have; what is told of a barbershop replaces what was known of it. Its
+/// place is found out at once: the network's list comes hours later.
 pub(super) async fn link(tx: &mut Tx, user: UserId, salons: &[Salon]) -> Result<(), Error> {
     const SALON: &str = "\
-        insert into salon (id, title, title_folded, city, region, is_million)
-        values ($1, $2, $3, $4, $5, cast($6 as bigint))
+        insert into salon (id, title, title_folded, address, city, region, is_million)
+        values ($1, $2, $3, $4, $5, $6, $7)
         on conflict (id) do update
         set title = excluded.title, title_folded = excluded.title_folded,
-            city = case when salon.region is null then excluded.city else salon.city end,
-            is_million = case when salon.region is null then excluded.is_million else salon.is_million end,
-            region = coalesce(salon.region, excluded.region)";
+            address = coalesce(excluded.address, salon.address),
+            -- A place is known or unknown as a whole.
+            city = coalesce(excluded.city, salon.city),
+            region = case when excluded.city is null then salon.region else excluded.region end,
+            is_million = case when excluded.city is null then salon.is_million else excluded.is_million end";
     const OWNS: &str = "insert into partner_salon (user_id, salon_id) values ($1, $2) on conflict (user_id, salon_id) do nothing";
+    if salons.is_empty() {
+        return Ok(());
+    }
+    let towns = town::known(tx).await?;
     for salon in salons {
         let folded = salon.title.to_lowercase();
-        let place = geography::place(&salon.title, salon.city.as_deref(), None);
-        let (city, region, is_million) = match &place {
-            Some(place) => (Some(place.city.as_str()), place.region.as_deref(), place.is_million),
-            None => (None, None, false),
-        };
+        let place = towns.place(&salon.title, salon.city.as_deref(), salon.address.as_deref());
         let args = [
             salon.id.into(),
             salon.title.as_str().into(),
             folded.as_str().into(),
-            city.into(),
-            region.into(),
-            i64::from(is_million).into(),
+            salon.address.as_deref().into(),
+            place.as_ref().map(|place| place.city.as_str()).into(),
+            place.as_ref().and_then(|place| place.region.as_deref()).into(),
+            i64::from(place.as_ref().is_some_and(|place| place.is_million)).into(),
         ];
         tx.run("note a barbershop", SALON, &args).await?;
         tx.run("give a barbershop", OWNS, &[user.0.into(), salon.id.into()]).await?;
@@ -278,12 +280,13 @@ pub(super) async fn link(tx: &mut Tx, user: UserId, salons: &[Salon]) -> Result<
 /// A person's barbershops, by title.
 async fn salons(pool: &Pool, user: UserId) -> Result<Vec<Salon>, Error> {
     const SQL: &str = "\
-        select salon.id, salon.title, salon.city
+        select salon.id, salon.title, salon.city, salon.address
         from partner_salon
         join salon on salon.id = partner_salon.salon_id
         where partner_salon.user_id = $1
         order by salon.title_folded, salon.id";
-    let salons: Vec<(i64, String, Option<String>)> =
+    let salons: Vec<(i64, String, Option<String>, Option<String>)> =
         pool.rows("read a partner's barbershops", SQL, &[user.0.into()]).await?;
-    Ok(salons.into_iter().map(|(id, title, city)| Salon { id, title, city }).collect())
+    let salon = |(id, title, city, address)| Salon { id, title, city, address };
+    Ok(salons.into_iter().map(salon).collect())
 }

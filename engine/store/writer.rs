@@ -275,7 +275,7 @@ impl Writer {
 
 impl Server {
     /// Opens a connection for writing.
-    async fn connect(&self) -> Result<Tx, Error> {
+    pub async fn connect(&self) -> Result<Tx, Error> {
         match self {
             Server::Sqlite(options) => options.connect().await.map(Connection::Sqlite),
             Server::Postgres(options) => options.connect().await.map(Connection::Postgres),

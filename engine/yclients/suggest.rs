@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Salon;
-use crate::geography;
+use crate::geography::Towns;
 use crate::text::folded;
 
 /// Of a salon that is proposed at least this part of the best one's score.
@@ -13,11 +13,12 @@ const STEM: usize = 4;
 /// Letters in which the ends of such forms may differ.
 const ENDING: usize = 3;
 
-/// The salons whose names, towns and addresses are most like `words`, the likest first.
+/// The salons whose names, towns and addresses are most like `words`, the likest first; `towns` tells which town a salon
+/// is in.
 ///
 /// Words count by how rare they are in the network: what every second salon has in its name, as «ТЦ», hardly helps.
 /// Those far behind the best are left out, so an exact name is proposed alone.
-pub fn suggest<'a>(salons: &'a [Salon], words: &str, most: usize) -> Vec<&'a Salon> {
+pub fn suggest<'a>(salons: &'a [Salon], towns: &Towns, words: &str, most: usize) -> Vec<&'a Salon> {
     let texts: Vec<Vec<String>> = salons.iter().map(|salon| parts(&salon.searched())).collect();
     let mut scores: HashMap<usize, f64> = HashMap::new();
     for word in parts(&folded(words)) {
@@ -35,7 +36,7 @@ pub fn suggest<'a>(salons: &'a [Salon], words: &str, most: usize) -> Vec<&'a Sal
         }
     }
     // A street of the same name elsewhere is no help to somebody who names their town.
-    let is_named = |at: &usize| names(words, &town(&salons[*at]));
+    let is_named = |at: &usize| names(words, &town(&salons[*at], towns));
     let there: HashSet<usize> = scores.keys().copied().filter(is_named).collect();
     if !there.is_empty() {
         scores.retain(|at, _| there.contains(at));
@@ -55,8 +56,8 @@ fn names(words: &str, town: &str) -> bool {
 }
 
 /// The town of a salon; empty when nobody can tell.
-fn town(salon: &Salon) -> String {
-    let place = geography::place(&salon.title, salon.city.as_deref(), salon.address.as_deref());
+fn town(salon: &Salon, towns: &Towns) -> String {
+    let place = towns.place(&salon.title, salon.city.as_deref(), salon.address.as_deref());
     place.map_or_else(String::new, |place| place.city)
 }
 

@@ -173,7 +173,8 @@ impl Desk {
         let id = FIRST + i64::from(number);
         let open = self.yclients.network().salons().iter().filter(|salon| salon.closed.is_none());
         let own = open.skip(number as usize % (SALONS / 2)).take(1 + number as usize % 3).map(|salon| {
-            Salon { id: salon.id, title: salon.title.clone(), city: Some(salon.city.to_owned()) }
+            let city = Some(salon.city.to_owned());
+            Salon { id: salon.id, title: salon.title.clone(), city, address: None }
         });
         Partner {
             user: UserId(id),

@@ -1,10 +1,29 @@
 //! Where barbershops are, by what people have called them.
 
-use borodach::geography::{Place, place};
+use std::sync::{Arc, LazyLock};
+
+use borodach::clock::ManualClock;
+use borodach::clock::Timestamp;
+use borodach::geography::{Place, Towns};
+use borodach::store::{DatabaseUrl, Settings, Store};
+
+/// What the table of a new database has.
+static TOWNS: LazyLock<Arc<Towns>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let url = DatabaseUrl::Sqlite(folder.path().join("towns.db"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime for the test");
+    runtime.block_on(async {
+        let settings = Settings { url, ..Settings::default() };
+        let store = Store::open(&settings, ManualClock::new(Timestamp(0))).await.expect("a new database");
+        let towns = store.towns().await.expect("the table is readable");
+        store.close().await;
+        towns
+    })
+});
 
 #[track_caller]
 fn found(title: &str, city: Option<&str>, address: Option<&str>) -> Place {
-    place(title, city, address).unwrap_or_else(|| panic!("nothing is found of «{title}»"))
+    TOWNS.place(title, city, address).unwrap_or_else(|| panic!("nothing is found of «{title}»"))
 }
 
 /// A title alone leads to a city and a region.
@@ -126,8 +145,8 @@ fn streets_and_malls_are_no_towns() {
     check("BORODACH Тула ул. Кирова", "Тула", "Тульская область");
     check("BORODACH, ул. Чехова, Таганрог", "Таганрог", "Ростовская область");
     check("BORODACH Пермь, ул. Максима Горького, 8", "Пермь", "Пермский край");
-    assert_eq!(place("BORODACH, ТЦ Европа", None, None), None);
-    assert_eq!(place("BORODACH", None, None), None);
+    assert_eq!(TOWNS.place("BORODACH, ТЦ Европа", None, None), None);
+    assert_eq!(TOWNS.place("BORODACH", None, None), None);
 }
 
 #[test]

@@ -86,10 +86,12 @@ async fn a_salon_that_failed_is_not_shown_as_zero() {
     desk.config.yclients.user_token = Some(YClients::USER.to_owned().into());
     desk.config.services.retry.attempts = std::num::NonZeroU32::MIN;
     desk.run().await;
-    let own =
-        |salon: &network::Salon| Salon {
-            id: salon.id, title: format!("Салон {}", salon.id), city: None
-        };
+    let own = |salon: &network::Salon| Salon {
+        id: salon.id,
+        title: format!("Салон {}", salon.id),
+        city: None,
+        address: None,
+    };
     introduce_with(&desk, ANNA, "Анна Петрова", salons.network().salons().iter().take(2).map(own).collect())
         .await;
     salons.faults().next(Endpoint::Overall, SalonFault::ServerError, 1);
@@ -155,7 +157,7 @@ async fn the_task_number_51_is_in_the_list() {
 #[tokio::test]
 async fn a_name_with_a_sign_of_markup_breaks_no_message() {
     let desk = Desk::start().await;
-    let salon = Salon { id: 41, title: "ТЦ <Кольцо> & Ко".to_owned(), city: None };
+    let salon = Salon { id: 41, title: "ТЦ <Кольцо> & Ко".to_owned(), city: None, address: None };
     introduce_with(&desk, ANNA, "Анна <3 & Ко", vec![salon]).await;
     let anna = desk.talks(ANNA);
     anna.writes("/account");

@@ -135,6 +135,38 @@ async fn what_was_missed_while_nobody_ran_is_made_up_for_once() {
 }
 
 #[tokio::test]
+async fn a_flow_that_was_taken_out_and_comes_back_owes_nothing_of_that_time() {
+    let (mut desk, clock) = desk().await;
+    clock.turn(Duration::from_mins(3));
+    desk.talks(ANNA).hears("Отчёт: Партнёр 501, 23.11 10:00.").await;
+    std::fs::remove_file(desk.flow("weekly")).expect("it is there");
+    let planned = async || desk.rows("select count(*) from job_plan where since > $1", 0).await;
+    desk.until("nobody plans it any more", async || planned().await == [0]).await;
+    // A Monday passes without it.
+    clock.set(at("2026-12-01 12:00"));
+    desk.stop().await;
+    // It comes back with a new version of the bot's folder, as it was.
+    std::fs::write(desk.flow("weekly"), WEEKLY).expect("the folder is ours");
+    desk.run().await;
+    let last = async || jobs(&desk).await[0]["last"].clone();
+    desk.until("last Monday is settled", async || last().await["planned_at"] == at("2026-11-30 10:00").0)
+        .await;
+    assert_eq!(last().await["result"], "skipped");
+    // The next Monday is missed by a bot that is down, and that is made up for.
+    desk.stop().await;
+    clock.set(at("2026-12-07 11:00"));
+    desk.run().await;
+    desk.talks(ANNA).hears("Отчёт: Партнёр 501, 07.12 10:00.").await;
+    desk.settled().await;
+    assert_eq!(desk.talks(ANNA).count("Отчёт"), 2, "{}", desk.talks(ANNA).transcript());
+}
+
+/// What `/health` tells of the jobs.
+async fn jobs(desk: &Desk) -> Vec<serde_json::Value> {
+    desk.health().await["parts"]["scheduler"]["jobs"].as_array().expect("a list").clone()
+}
+
+#[tokio::test]
 async fn a_flow_that_comes_by_schedule_must_not_ask_and_must_be_readable() {
     use borodach::script::{Files, Limits, Set};
     let refused = |header: &str, body: &str| {

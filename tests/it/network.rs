@@ -296,7 +296,7 @@ async fn a_partner_sees_their_own_numbers_and_nobody_elses_name() {
     anna.hears("здесь").await;
     let rows = town.rows(month("2026-09")).await;
     let first = rows.iter().find(|row| row.place == Some(1)).expect("somebody is first");
-    let salon = Salon { id: first.salon, title: "Свой".to_owned(), city: None };
+    let salon = Salon { id: first.salon, title: "Свой".to_owned(), city: None, address: None };
     let partner = Partner { salons: vec![salon], ..crate::store::verified(ANNA) };
     town.desk.kept().introduce(&partner, "Ольга").await.expect("the store is well");
     anna.writes("/go");
@@ -310,7 +310,12 @@ async fn through_an_hour_without_the_service_partners_see_the_last_numbers_with_
     town.desk.config.services.breaker = borodach::config::Breaker::default();
     town.desk.run().await;
     town.comes_to("done", "2026-10-31 01:00").await;
-    let own = Salon { id: town.salons.network().salons()[0].id, title: "Свой".to_owned(), city: None };
+    let own = Salon {
+        id: town.salons.network().salons()[0].id,
+        title: "Свой".to_owned(),
+        city: None,
+        address: None,
+    };
     introduce_with(&town.desk, ANNA, "Анна Петрова", vec![own]).await;
     let anna = town.desk.talks(ANNA);
     let asks = async |times: usize| {
@@ -361,6 +366,7 @@ async fn a_command_does_not_wait_for_a_slow_service() {
         id: salon.id,
         title: format!("Салон {}", salon.id),
         city: None,
+        address: None,
     };
     let shops = town.salons.network().salons().iter().take(2).map(own).collect();
     introduce_with(&town.desk, ANNA, "Анна Петрова", shops).await;
@@ -409,7 +415,7 @@ async fn while_the_quota_is_spent_everybody_hears_in_time_and_the_numbers_come_a
     town.desk.run().await;
     town.comes_to("done", "2026-10-31 01:00").await;
     town.desk.stop().await;
-    town.desk.config.services.yclients.per_minute = borodach::config::YclientsLimits::default().per_minute;
+    town.desk.config.services.yclients.per_minute = borodach::config::Services::default().yclients.per_minute;
     town.desk.run().await;
     let crowd = crowd(&town, 700..700 + CROWD as i64).await;
     let waiting = async || town.desk.health().await["parts"]["yclients"]["waiting"].clone();
@@ -461,7 +467,7 @@ async fn a_month_before_the_opening_is_a_gap_in_the_chart_and_no_zero() {
     let salons = town.salons.network().salons();
     let young = salons.iter().find(|salon| (first..last).contains(&salon.opened) && salon.closed.is_none());
     let young = young.expect("of forty some opened within the year");
-    let own = Salon { id: young.id, title: "Новый".to_owned(), city: None };
+    let own = Salon { id: young.id, title: "Новый".to_owned(), city: None, address: None };
     introduce_with(&town.desk, ANNA, "Анна Петрова", vec![own]).await;
     let anna = town.desk.talks(ANNA);
     let line = async |what: &str, named: &str| -> Vec<Option<f64>> {

@@ -72,7 +72,10 @@ pub async fn open_portal(desk: &mut Desk) -> Bitrix24 {
 /// Makes somebody a partner with one barbershop, of whom the office has heard already.
 pub async fn introduce(desk: &Desk, person: i64, name: &str) {
     let salon = Salon {
-        id: 41, title: "Казань, ТЦ Кольцо".to_owned(), city: Some("Казань".to_owned())
+        id: 41,
+        title: "Казань, ТЦ Кольцо".to_owned(),
+        city: Some("Казань".to_owned()),
+        address: None,
     };
     introduce_with(desk, person, name, vec![salon]).await;
 }

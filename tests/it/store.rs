@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use borodach::clock::{ManualClock, SharedClock, Timestamp};
+use borodach::geography;
 use borodach::money::Kopecks;
 use borodach::ratings::Month;
 use borodach::store::broadcast::{self, Audience, BroadcastId, Count, Fate, Receipt, Status};
@@ -13,7 +14,7 @@ use borodach::store::change::Change;
 use borodach::store::content::{ButtonId, Edit, Setting};
 use borodach::store::housekeeping::Retention;
 use borodach::store::inbox::{self, EntryId};
-use borodach::store::job::{self, First, Job, Outcome, State, Step};
+use borodach::store::job::{self, Due, Job, Outcome, State, Step};
 use borodach::store::journal::{self, StepNo};
 use borodach::store::notification::Notification;
 use borodach::store::partner::{Partner, Profile, Role};
@@ -551,21 +552,60 @@ facts! {
     async fn a_planned_moment_is_run_once(base: &Base) {
         let store = base.open().await;
         let weekly = job("0 10 * * MON");
-        let none = store.claim_run(&weekly, after(10), First::Skip).await.unwrap();
+        let none = store.claim_run(&weekly, after(10), Due::Skip).await.unwrap();
         assert_eq!(none, None, "nobody was promised what was before the job");
-        assert_eq!(store.claim_run(&weekly, after(10), First::Skip).await.unwrap(), None);
-        let run = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().expect("a new moment");
-        assert_eq!(store.claim_run(&weekly, after(20), First::Skip).await.unwrap(), None, "it is taken");
-        assert_eq!(store.claim_run(&weekly, after(30), First::Skip).await.unwrap(), None, "it is at work");
+        assert_eq!(store.claim_run(&weekly, after(10), Due::Skip).await.unwrap(), None);
+        let run = store.claim_run(&weekly, after(20), Due::Run).await.unwrap().expect("a new moment");
+        assert_eq!(store.claim_run(&weekly, after(20), Due::Run).await.unwrap(), None, "it is taken");
+        assert_eq!(store.claim_run(&weekly, after(30), Due::Run).await.unwrap(), None, "it is at work");
         store.end_run(&run, Outcome::Done, "all told").await.unwrap();
-        assert_eq!(store.claim_run(&weekly, after(20), First::Skip).await.unwrap(), None, "it is done");
-        assert!(store.claim_run(&weekly, after(40), First::Skip).await.unwrap().is_some(), "the latest moment");
+        assert_eq!(store.claim_run(&weekly, after(20), Due::Run).await.unwrap(), None, "it is done");
+        assert!(store.claim_run(&weekly, after(40), Due::Run).await.unwrap().is_some(), "the latest moment");
         let other = job("0 9 * * MON");
-        assert_eq!(store.claim_run(&other, after(40), First::Skip).await.unwrap(), None, "another schedule");
+        assert_eq!(store.claim_run(&other, after(40), Due::Skip).await.unwrap(), None, "another schedule");
         let own = Job { name: "host:ratings".to_owned(), schedule: "0 1 * * *".to_owned() };
-        assert!(store.claim_run(&own, after(40), First::Run).await.unwrap().is_some(), "the host's own begins");
+        assert!(store.claim_run(&own, after(40), Due::Run).await.unwrap().is_some(), "the host's own begins");
         let runs = store.latest_runs().await.unwrap();
         assert_eq!(runs.iter().map(|run| run.planned_at).collect::<Vec<_>>(), [after(40), after(40), after(40)]);
+        store.close().await;
+    }
+
+    async fn a_job_that_was_taken_out_and_comes_back_is_planned_anew(base: &Base) {
+        let store = base.open().await;
+        let (weekly, daily) = (job("0 10 * * MON"), job("0 1 * * *"));
+        let both = |at: u64| vec![(weekly.clone(), after(at)), (daily.clone(), after(at))];
+        let since = store.plan_jobs(both(10)).await.unwrap();
+        assert_eq!((since[&weekly], since[&daily]), (after(10), after(10)));
+        let run = store.claim_run(&weekly, after(20), Due::Run).await.unwrap().expect("its moment");
+        store.end_run(&run, Outcome::Done, "").await.unwrap();
+        assert_eq!(store.plan_jobs(both(30)).await.unwrap(), since, "what is planned already began before");
+        let since = store.plan_jobs(vec![(daily.clone(), after(40))]).await.unwrap();
+        assert_eq!(since, BTreeMap::from([(daily.clone(), after(10))]));
+        let since = store.plan_jobs(both(60)).await.unwrap();
+        assert_eq!((since[&weekly], since[&daily]), (after(60), after(10)));
+        // What it did before does not make it owe what was due while it was away.
+        assert_eq!(store.claim_run(&weekly, after(50), Due::Skip).await.unwrap(), None);
+        assert_eq!(store.claim_run(&weekly, after(50), Due::Run).await.unwrap(), None, "it is settled");
+        assert!(store.claim_run(&weekly, after(70), Due::Run).await.unwrap().is_some());
+        assert!(store.plan_jobs(Vec::new()).await.unwrap().is_empty());
+        store.close().await;
+    }
+
+    async fn questions_to_the_helper_are_counted_by_person_and_day(base: &Base) {
+        let store = base.open().await;
+        let asks = async |user: i64, day: &str| {
+            store.count_question(UserId(user), day.to_owned(), 2).await.unwrap()
+        };
+        assert_eq!((asks(ANNA, "2026-11-25").await, asks(ANNA, "2026-11-25").await), (true, true));
+        assert!(!asks(ANNA, "2026-11-25").await, "two a day are enough");
+        assert!(asks(BORIS, "2026-11-25").await, "somebody else has their own");
+        assert!(asks(ANNA, "2026-11-26").await, "the next day begins anew");
+        assert_eq!(base.count("select asked from helper_question where user_id = 7").await, 1);
+        assert!(!store.count_question(UserId(ANNA), "2026-11-26".to_owned(), 1).await.unwrap());
+        assert_eq!(base.count("select asked from helper_question where user_id = 7").await, 1, "a refusal is no question");
+        // Two at once are both counted.
+        let at_once = futures::future::join_all((0..5).map(|_| asks(STAFF, "2026-11-26"))).await;
+        assert_eq!(at_once.into_iter().filter(|&may| may).count(), 2);
         store.close().await;
     }
 
@@ -577,8 +617,8 @@ facts! {
             store.introduce(&verified(user), "Ольга").await.unwrap();
         }
         let weekly = job("0 10 * * MON");
-        store.claim_run(&weekly, after(10), First::Skip).await.unwrap();
-        let run = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().unwrap();
+        store.claim_run(&weekly, after(10), Due::Skip).await.unwrap();
+        let run = store.claim_run(&weekly, after(20), Due::Run).await.unwrap().unwrap();
         let audience = job::Audience { standings: vec!["verified"], office: Some(ChatId(STAFF)) };
         let step = store.feed_run(&run, &audience, 3).await.unwrap();
         let lanes = |step: &Step| step.entries.iter().map(|entry| entry.lane.0).collect::<Vec<_>>();
@@ -586,7 +626,7 @@ facts! {
         dies.store(1, Ordering::Relaxed);
         assert!(matches!(store.feed_run(&run, &audience, 3).await, Err(Error::Crashed)));
         let store = base.open().await;
-        let again = store.claim_run(&weekly, after(20), First::Skip).await.unwrap().expect("its owner is dead");
+        let again = store.claim_run(&weekly, after(20), Due::Run).await.unwrap().expect("its owner is dead");
         let step = store.feed_run(&again, &audience, 3).await.unwrap();
         assert_eq!((lanes(&step), step.is_last), (vec![4, 5], true));
         let runs = store.latest_runs().await.unwrap();
@@ -600,14 +640,84 @@ facts! {
         let hook = dies.clone();
         let store = base.open_with(move |_| hook.load(Ordering::Relaxed) > 0).await;
         let nightly = job("0 1 * * *");
-        store.claim_run(&nightly, after(10), First::Run).await.unwrap().expect("the first");
+        store.claim_run(&nightly, after(10), Due::Run).await.unwrap().expect("the first");
         dies.store(1, Ordering::Relaxed);
         assert!(store.put_set(&set()).await.is_err());
         let store = base.open().await;
-        let run = store.claim_run(&nightly, after(50), First::Run).await.unwrap().expect("the latest");
+        let run = store.claim_run(&nightly, after(50), Due::Run).await.unwrap().expect("the latest");
         assert_eq!(run.planned_at, after(50));
         store.end_run(&run, Outcome::Done, "").await.unwrap();
-        assert_eq!(store.claim_run(&nightly, after(50), First::Run).await.unwrap(), None);
+        assert_eq!(store.claim_run(&nightly, after(50), Due::Run).await.unwrap(), None);
+        store.close().await;
+    }
+
+    async fn towns_come_from_the_list_and_what_the_office_changed_stays(base: &Base) {
+        let store = base.open().await;
+        let shipped = geography::shipped();
+        assert_eq!(store.towns().await.unwrap().all(), shipped.towns.all(), "the table has the whole list, in its order");
+        base.write("update town set parts = parts || ';Заозёрье', origin = 'office' where name = 'Казань'").await;
+        base.write("update town set is_used = 0, origin = 'office' where name = 'Уфа'").await;
+        base.write("insert into town (name, region, kind, is_million, place, origin)
+                    values ('Верхние Васюки', 'Тверская область', 'settlement', 0, 900, 'office')").await;
+        // A row of the list that somebody spoilt by mistake, and one that no list has any more.
+        base.write("update town set region = 'Нигде' where name = 'Омск'").await;
+        let looks = async |store: &Store| {
+            let towns = store.towns().await.unwrap();
+            let place = |title: &str| towns.place(title, None, None).map(|place| (place.city, place.region.unwrap()));
+            [place("BORODACH Заозёрье"), place("BORODACH Уфа"), place("BORODACH Верхние Васюки"), place("BORODACH Омск")]
+        };
+        let is = |city: &str, region: &str| Some((city.to_owned(), region.to_owned()));
+        let office = [is("Казань", "Татарстан"), None, is("Верхние Васюки", "Тверская область")];
+        assert_eq!(looks(&store).await, [office.as_slice(), &[is("Омск", "Нигде")]].concat()[..], "a change counts at once");
+        store.close().await;
+        // The same list: nothing is touched.
+        let store = base.open().await;
+        assert_eq!(looks(&store).await[3], is("Омск", "Нигде"));
+        store.close().await;
+        // Another list: the rows are its own again, but for those of the office.
+        base.write("update town_list set hash = 'of the version before'").await;
+        let store = base.open().await;
+        assert_eq!(looks(&store).await, [office.as_slice(), &[is("Омск", "Омская область")]].concat()[..]);
+        let count = i64::try_from(shipped.towns.all().len()).unwrap();
+        assert_eq!(base.count("select count(*) from town").await, count + 1);
+        assert_eq!(base.count("select count(*) from town where origin = 'office'").await, 3);
+        store.close().await;
+    }
+
+    async fn a_barbershop_given_with_an_approval_is_where_it_is_at_once(base: &Base) {
+        let store = base.open().await;
+        let lease = begin(&store, ANNA).await;
+        store.sync_salons(vec![salon(3, "Тула", false)]).await.unwrap();
+        change(&store, lease, 0, submission()).await;
+        let card = |id: i64, title: &str, city: Option<&str>, address: Option<&str>| partner::Salon {
+            id,
+            title: title.into(),
+            city: city.map(str::to_owned),
+            address: address.map(str::to_owned),
+        };
+        let salons = vec![
+            card(1, "BORODACH, Мурино", Some("Санкт-Петербург"), None),
+            card(2, "BORODACH", None, Some("г. Казань, ул. Баумана, 5")),
+            card(3, "BORODACH", None, None),
+            card(4, "BORODACH", Some("Верхние Васюки"), None),
+        ];
+        change(&store, lease, 1, decide(1, Decision::Approve { salons }, "Ольга")).await;
+        let known = |kept: borodach::store::salon::Kept| {
+            let salon = kept.salon;
+            (salon.city, salon.region, salon.is_million, salon.address)
+        };
+        let salons: Vec<_> = store.salons().await.unwrap().into_iter().map(known).collect();
+        let text = |words: &str| Some(words.to_owned());
+        assert_eq!(
+            salons,
+            [
+                (text("Мурино"), text("Ленинградская область"), false, None),
+                (text("Казань"), text("Татарстан"), true, text("г. Казань, ул. Баумана, 5")),
+                // Told nothing of, it keeps what the list told.
+                (text("Тула"), text("Регион"), false, None),
+                (text("Верхние Васюки"), None, false, None),
+            ]
+        );
         store.close().await;
     }
 
@@ -777,6 +887,18 @@ async fn a_connection_that_breaks_at_the_commit_leaves_no_doubt() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL"]
+async fn instances_that_start_at_once_fill_the_towns_once() {
+    let base = Base::postgres("towns_at_once").await;
+    let stores = futures::future::join_all((0..4).map(|_| base.open())).await;
+    for store in stores {
+        assert_eq!(store.towns().await.unwrap().all(), geography::shipped().towns.all());
+        store.close().await;
+    }
+    base.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL"]
 async fn the_twins_have_the_same_tables() {
     let (sqlite, postgres) = (Base::sqlite(), Base::postgres("twins").await);
     Store::migrate(&sqlite.settings()).await.unwrap();
@@ -848,7 +970,19 @@ impl Base {
         Store::open(&settings, clock).await.unwrap()
     }
 
-    /// Runs a statement beside the store.
+    /// Changes something beside the store, as a person with a console does.
+    async fn write(&self, sql: &'static str) {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap();
+            }
+            DatabaseUrl::Memory(_) => panic!("these tests look into a database from beside"),
+            DatabaseUrl::Postgres(_) => self.run(sql).await,
+        }
+    }
+
+    /// Runs a statement on the server beside the store.
     async fn run(&self, sql: &str) {
         let mut connection = PgConnection::connect(&database_url(&self.name)).await.unwrap();
         sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
@@ -1048,6 +1182,7 @@ fn partner(user: i64, salons: &[(i64, &str)]) -> partner::Partner {
         id,
         title: format!("Барбершоп {id}"),
         city: Some(city.into()),
+        address: None,
     };
     partner::Partner {
         user: UserId(user),
@@ -1096,7 +1231,8 @@ fn submitting(asks: Asks) -> Change {
 }
 
 fn approve(salons: &[(i64, &str)]) -> Decision {
-    let salon = |&(id, title): &(i64, &str)| partner::Salon { id, title: title.into(), city: None };
+    let salon =
+        |&(id, title): &(i64, &str)| partner::Salon { id, title: title.into(), city: None, address: None };
     Decision::Approve { salons: salons.iter().map(salon).collect() }
 }
 

@@ -223,7 +223,8 @@ fn salons(args: &Args) -> Result<Vec<Salon>, CallError> {
     let chosen = args.option("shops").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let salon = |card: &Value| {
         let text = |key: &str| card.get(key).and_then(Value::as_str).map(str::to_owned);
-        Some(Salon { id: card.get("id")?.as_i64()?, title: text("label")?, city: text("city") })
+        let (id, title) = (card.get("id")?.as_i64()?, text("label")?);
+        Some(Salon { id, title, city: text("city"), address: text("address") })
     };
     chosen.iter().map(|card| salon(card).ok_or_else(wrong)).collect()
 }

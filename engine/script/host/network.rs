@@ -150,7 +150,8 @@ pub(super) fn functions() -> Vec<HostFn> {
             action: Action::Read(|host, _, args| {
                 async move {
                     let kept = salons(host).await?;
-                    Ok(suggest(&kept.value, args.str(0), SUGGESTED).into_iter().map(card).collect())
+                    let towns = host.store().towns().await?;
+                    Ok(suggest(&kept.value, &towns, args.str(0), SUGGESTED).into_iter().map(card).collect())
                 }
                 .boxed()
             }),

@@ -1,5 +1,6 @@
 //! Which salons are proposed for the words of an application.
 
+use borodach::geography;
 use borodach::yclients::{CompanyId, Salon, suggest};
 
 fn salons() -> Vec<Salon> {
@@ -26,7 +27,8 @@ fn salons() -> Vec<Salon> {
 #[track_caller]
 fn check(words: &str, expected: &[i64]) {
     let salons = salons();
-    let found: Vec<i64> = suggest(&salons, words, 6).iter().map(|salon| salon.id.0).collect();
+    let found: Vec<i64> =
+        suggest(&salons, &geography::shipped().towns, words, 6).iter().map(|salon| salon.id.0).collect();
     assert_eq!(found, expected, "{words}");
 }
 

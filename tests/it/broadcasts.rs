@@ -191,8 +191,8 @@ async fn votes_are_counted_a_change_of_mind_too_until_the_poll_is_closed() {
     desk.settled().await;
     office.presses("📊 Голоса");
     office.hears("Проголосовали: 2").await;
-    assert!(office.last().text().contains("0 % — В среду (0)"), "{}", office.last().text());
-    assert!(office.last().text().contains("100 % — В пятницу (2)"), "{}", office.last().text());
+    assert!(office.last().text().contains("0\u{a0}% — В среду (0)"), "{}", office.last().text());
+    assert!(office.last().text().contains("100\u{a0}% — В пятницу (2)"), "{}", office.last().text());
 
     office.presses("🔒 Закрыть опрос");
     office.hears("Открыть его снова нельзя").await;

@@ -392,7 +392,8 @@ async fn crowd(town: &Town, people: std::ops::Range<i64>) -> Vec<Talker<'_>> {
     let mut crowd = Vec::new();
     for (person, salon) in people.zip(town.salons.network().salons()) {
         town.desk.sandbox.person(person, &format!("Партнёр {person}"), None, &format!("+7{person:010}"));
-        let own = Salon { id: salon.id, title: format!("Салон {}", salon.id), city: None };
+        let own =
+            Salon { id: salon.id, title: format!("Салон {}", salon.id), city: None, address: None };
         introduce_with(&town.desk, person, &format!("Партнёр {person}"), vec![own]).await;
         crowd.push(town.desk.talks(person));
     }

@@ -363,7 +363,7 @@ facts! {
         let store = base.open().await;
         let own = |title: &str, city: Option<&str>| {
             let (title, city) = (title.to_owned(), city.map(str::to_owned));
-            Partner { salons: vec![borodach::store::partner::Salon { id: 41, title, city }], ..partner(1, &[]) }
+            Partner { salons: vec![borodach::store::partner::Salon { id: 41, title, city, address: None }], ..partner(1, &[]) }
         };
         let place = async || {
             let salon = store.salons().await.unwrap().remove(0).salon;

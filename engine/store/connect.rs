@@ -169,8 +169,12 @@ where
     O::Connection: Migrate + Sized,
 {
     let mut connection = options.connect().await.map_err(|source| Error::of("connect", source))?;
+    // Of instances that start at once on a new server each would make the table of migrations. The lock ends with the
+    // connection, whatever happens here.
+    connection.lock().await.map_err(migration)?;
     let before = applied(migrator, &mut connection).await.map_err(migration)?;
     migrator.run_direct(None, &mut connection, false).await.map_err(migration)?;
+    connection.unlock().await.map_err(migration)?;
     // The migrations are written; a connection that does not close in order changes nothing.
     let _ = connection.close().await;
     let added = migrator.iter().filter(|known| !before.contains(&known.version));

@@ -402,15 +402,20 @@ async fn crowd(town: &Town, people: std::ops::Range<i64>) -> Vec<Talker<'_>> {
 
 /// Everybody presses at once.
 async fn press(crowd: &[Talker<'_>], time: usize) {
-    crowd.iter().for_each(|person| person.writes("/stats"));
+    for person in crowd {
+        person.writes("/stats");
+    }
     for person in crowd {
         person.heard("За какие дни", time).await;
     }
-    crowd.iter().for_each(|person| person.presses("Вчера"));
+    for person in crowd {
+        person.presses("Вчера");
+    }
 }
 
 #[tokio::test]
 async fn while_the_quota_is_spent_everybody_hears_in_time_and_the_numbers_come_after_all() {
+    const PEOPLE: std::ops::Range<i64> = 700..730;
     const CROWD: usize = 30;
     let mut town = Town::lay_with(CROWD).await;
     town.desk.run().await;
@@ -418,7 +423,7 @@ async fn while_the_quota_is_spent_everybody_hears_in_time_and_the_numbers_come_a
     town.desk.stop().await;
     town.desk.config.services.yclients.per_minute = borodach::config::Services::default().yclients.per_minute;
     town.desk.run().await;
-    let crowd = crowd(&town, 700..700 + CROWD as i64).await;
+    let crowd = crowd(&town, PEOPLE).await;
     let waiting = async || town.desk.health().await["parts"]["yclients"]["waiting"].clone();
     let count = |text: &str| crowd.iter().map(|person| person.count(text)).sum::<usize>();
     let calls = || town.salons.calls(Endpoint::Overall);

@@ -161,7 +161,7 @@ const EMPTY: &str = "\
     begin
         set local session_replication_role = replica; -- no foreign key decides the order
         for kept in select tablename from pg_tables
-                    where schemaname = 'public' and tablename not in ('_sqlx_migrations', 'sequence')
+                    where schemaname = 'public' and tablename not in ('_sqlx_migrations', 'sequence', 'town', 'town_list')
         loop
             execute format('delete from %I', kept);
         end loop;
@@ -259,7 +259,7 @@ async fn comes_to_rest(desk: &Desk) {
     tokio::time::timeout(PATIENCE, rest).await.expect("nothing stays undone");
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A bot in a runtime of its own: when that goes, the bot is dead at once, wherever it stands.
 struct Life {

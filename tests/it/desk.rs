@@ -140,7 +140,7 @@ impl Desk {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), quiet).await.expect("the bot comes to rest");
+        tokio::time::timeout(Duration::from_mins(1), quiet).await.expect("the bot comes to rest");
     }
 
     /// An address of the bot's own.
@@ -188,7 +188,7 @@ impl Desk {
                 tokio::task::yield_now().await;
             }
         };
-        let in_time = tokio::time::timeout(Duration::from_secs(20), happens).await;
+        let in_time = tokio::time::timeout(Duration::from_mins(1), happens).await;
         assert!(in_time.is_ok(), "it did not happen: {what}");
     }
 

@@ -12,7 +12,7 @@ use super::office::{File, Group, Message, Stage, Task, User};
 use super::{Bitrix24, lock};
 
 /// Generous: it is only spent when a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How many calls are remembered.
 const CALLS_KEPT: usize = 1000;
 

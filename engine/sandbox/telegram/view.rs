@@ -6,7 +6,7 @@ use super::message::{Message, ReplyKeyboard};
 use super::{Telegram, chat, lock, read};
 
 /// Generous: it is only spent when a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was waited for did not happen.
 #[derive(Debug, thiserror::Error)]

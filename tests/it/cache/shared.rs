@@ -85,7 +85,7 @@ async fn connected(settings: &redis::Settings) -> Redis {
 async fn until(what: &str, fact: impl Fn() -> bool) {
     let fact = async {
         while !fact() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), fact).await.unwrap_or_else(|_| panic!("not so: {what}"));

@@ -23,9 +23,7 @@ async fn a_broadcast_that_dies_again_and_again_reaches_everybody() {
     let story = async {
         let office = desk.office(OLGA);
         office.writes("/send");
-        while office.count("закончена") == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        office.heard("закончена", 1).await;
     };
     let (died, _) = tells(&desk, &deaths, story).await;
     let heard = heard(&desk, PEOPLE);

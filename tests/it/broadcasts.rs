@@ -110,6 +110,8 @@ async fn after_a_restart_a_broadcast_goes_on_exactly_where_it_was() {
 
 #[tokio::test]
 async fn a_stopped_broadcast_reaches_nobody_more() {
+    const UNDER_WAY: &str =
+        "select user_id from broadcast_recipient where status = 'sending' and broadcast_id > $1";
     let mut desk = laid(200, nonzero!(40_u32)).await;
     desk.run().await;
     let office = desk.office(OLGA);
@@ -117,15 +119,11 @@ async fn a_stopped_broadcast_reaches_nobody_more() {
     desk.until("some have it", async || heard(&desk, 200).iter().sum::<usize>() > 10).await;
     office.presses("⏹ Остановить");
     office.hears("остановлена: Ольга Смирнова").await;
-    desk.until("what was under way has arrived", async || {
-        let running = desk.kept().running_broadcasts().await.expect("it reads");
-        running.is_empty()
-    })
-    .await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    desk.until("what was under way has arrived", async || desk.rows(UNDER_WAY, 0).await.is_empty()).await;
     let then = heard(&desk, 200).iter().sum::<usize>();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(heard(&desk, 200).iter().sum::<usize>(), then);
+    let stopped = desk.kept().broadcasts(1).await.expect("it reads").remove(0);
+    let next = desk.kept().claim(stopped.id).await.expect("it is asked");
+    assert!(next.is_none(), "somebody more is about to get it");
     assert!(then < 100, "{then} got it");
 }
 

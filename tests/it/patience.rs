@@ -83,8 +83,8 @@ async fn a_task_waits_for_the_portal_through_a_restart_and_is_made_once_with_its
     assert_eq!(desk.health().await["parts"]["conversations"]["put_off"]["count"], 0);
 }
 
-#[tokio::test]
-async fn each_try_comes_later_than_the_one_before_and_none_makes_a_second_task() {
+/// A desk where a task waits with the bot: the portal knows no keys and takes no tasks.
+async fn put_off() -> (Desk, Bitrix24, std::sync::Arc<ManualClock>) {
     let (mut desk, portal, clock) = desk().await;
     portal.faults().add(Rule {
         endpoint: Some(Method::TaskAdd),
@@ -95,9 +95,15 @@ async fn each_try_comes_later_than_the_one_before_and_none_makes_a_second_task()
     desk.run().await;
     introduce(&desk, ANNA, "Анна Петрова").await;
     sends_task(&desk).await;
-    let anna = desk.talks(ANNA);
-    anna.hears(TAKEN).await;
+    desk.talks(ANNA).hears(TAKEN).await;
     desk.settled().await;
+    (desk, portal, clock)
+}
+
+#[tokio::test]
+async fn each_try_comes_later_than_the_one_before_and_none_makes_a_second_task() {
+    let (desk, portal, clock) = put_off().await;
+    let anna = desk.talks(ANNA);
     for minutes in [1, 2, 4, 8, 16] {
         let tried = portal.calls(Method::TaskAdd);
         clock.turn(Duration::from_secs(minutes * 60 - 10));
@@ -138,19 +144,8 @@ async fn files_wait_for_the_disk_when_the_task_is_there() {
 
 #[tokio::test]
 async fn a_doubt_after_a_day_of_patience_is_looked_for_before_the_office_is_asked() {
-    let (mut desk, portal, clock) = desk().await;
-    portal.faults().add(Rule {
-        endpoint: Some(Method::TaskAdd),
-        kind: Fault::Unavailable,
-        often: Often::Chance(1.0),
-    });
-    portal.change(|conduct| conduct.rest3 = borodach::sandbox::bitrix24::Rest3::Absent);
-    desk.run().await;
-    introduce(&desk, ANNA, "Анна Петрова").await;
-    sends_task(&desk).await;
+    let (desk, portal, clock) = put_off().await;
     let anna = desk.talks(ANNA);
-    anna.hears(TAKEN).await;
-    desk.settled().await;
     let tried = portal.calls(Method::TaskAdd);
     clock.turn(Duration::from_hours(25));
     desk.until("it tries again", async || portal.calls(Method::TaskAdd) > tried).await;

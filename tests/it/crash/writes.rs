@@ -20,31 +20,38 @@ async fn a_death_at_any_commit_around_a_write_makes_nothing_twice_on_postgres() 
 /// Commits of a talk with a write and its doubt, at most.
 const COMMITS: u64 = 24;
 
+/// Tries all, each way to write at a desk of its own, for most of the time somebody waits.
 async fn every_commit(on: On) {
-    let base = Base::make(on, "writes").await;
-    let (mut tried, mut died, mut found, mut asked) = (0, 0, 0, 0);
-    for function in ["keyed", "checked", "once"] {
-        for whim in [Whim::Does, Whim::DoesInSilence, Whim::Loses] {
-            let points =
-                (1..=COMMITS).flat_map(|number| [CrashPoint::Before(number), CrashPoint::After(number)]);
-            for point in points {
-                let _at = At(format!("{function} that {whim:?}, with a death at {point:?}"));
-                let told = one(&base, function, whim, point).await;
-                tried += 1;
-                died += told.died;
-                found += usize::from(told.was_in_doubt);
-                asked += usize::from(told.was_asked);
-                if told.died == 0 {
-                    break; // The talk has fewer commits.
-                }
+    let ways = ["keyed", "checked", "once"].map(|function| every_commit_of(on, function));
+    let told: Vec<Told> = futures::future::join_all(ways).await.concat();
+    let died: usize = told.iter().map(|told| told.died).sum();
+    let found = told.iter().filter(|told| told.was_in_doubt).count();
+    let asked = told.iter().filter(|told| told.was_asked).count();
+    let tried = told.len();
+    println!("{tried} talks, {died} deaths: {found} times in doubt, {asked} times the office was asked");
+    assert!(died > 60, "only {died} of {tried} deaths struck");
+}
+
+async fn every_commit_of(on: On, function: &str) -> Vec<Told> {
+    let base = Base::make(on, &format!("writes_{function}")).await;
+    let mut all = Vec::new();
+    for whim in [Whim::Does, Whim::DoesInSilence, Whim::Loses] {
+        for point in (1..=COMMITS).flat_map(|number| [CrashPoint::Before(number), CrashPoint::After(number)])
+        {
+            let _at = At(format!("{function} that {whim:?}, with a death at {point:?}"));
+            let told = one(&base, function, whim, point).await;
+            all.push(told);
+            if told.died == 0 {
+                break; // The talk has fewer commits.
             }
         }
     }
-    println!("{tried} talks, {died} deaths: {found} times in doubt, {asked} times the office was asked");
-    assert!(died > 60, "only {died} of {tried} deaths struck");
     base.drop().await;
+    all
 }
 
+/// What became of a talk.
+#[derive(Clone, Copy)]
 struct Told {
     died: usize,
     was_in_doubt: bool,

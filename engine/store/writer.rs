@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::disk::Answer;
 use super::group::{Group, Intake, Pending, Results};
 use super::outbox::Receipt;
 use super::settings::{CrashHook, CrashPoint};
@@ -97,7 +98,7 @@ impl Life {
     }
 
     /// Behaves from now on as if the process had died.
-    fn crash(&self) {
+    pub fn crash(&self) {
         self.crashed.store(true, Ordering::Release);
         self.unlock();
         self.stop.cancel();
@@ -112,6 +113,8 @@ pub(super) struct Writer {
     pub crash: Option<CrashHook>,
     pub patience: Duration,
     pub life: Arc<Life>,
+    /// Where a transaction waits until it is on disk; none when it is there with its commit.
+    pub disk: Option<mpsc::UnboundedSender<Answer>>,
     pub connection: Option<Tx>,
 }
 
@@ -134,8 +137,6 @@ impl Writer {
                         break;
                     }
                     self.write(&mut waiting).await;
-                    // Those who were just answered hand in what follows, so that it goes together.
-                    tokio::task::yield_now().await;
                 }
                 () = life.stop.cancelled(), if !queue.is_closed() => queue.close(),
             }
@@ -166,21 +167,40 @@ impl Writer {
         }
         for (job, reply) in jobs {
             // Whoever does not wait any more does not need the answer.
-            let _ = reply.send(self.write_job(job).await);
+            match self.write_job(job).await {
+                Ok(()) => self.tell(move |kept| drop(reply.send(kept))),
+                Err(error) => drop(reply.send(Err(error))),
+            }
         }
+    }
+
+    /// Answers once what was written is on disk.
+    fn tell(&self, answer: impl FnOnce(Result<(), Error>) + Send + 'static) {
+        match &self.disk {
+            // Its other end outlives us.
+            Some(disk) => drop(disk.send(Box::new(answer))),
+            None => answer(Ok(())),
+        }
+    }
+
+    fn tell_group(&self, group: Group, results: Results) {
+        self.tell(move |kept| match kept {
+            Ok(()) => group.answer(results),
+            Err(error) => group.fail(&error),
+        });
     }
 
     /// Writes a group; when one of its members spoils it, each for itself.
     async fn write_group(&mut self, group: Group) {
         match self.try_group(&group).await {
-            Ok(results) => group.answer(results),
+            Ok(results) => self.tell_group(group, results),
             Err(error) if group.len() == 1 || error.is_transient() || self.life.is_crashed() => {
                 group.fail(&error);
             }
             Err(_) => {
                 for one in group.split() {
                     match self.try_group(&one).await {
-                        Ok(results) => one.answer(results),
+                        Ok(results) => self.tell_group(one, results),
                         Err(error) => one.fail(&error),
                     }
                 }

@@ -304,7 +304,7 @@ async fn cancel(turn: Turn<'_>, talk: Talk) -> Result<Advanced, store::Error> {
 
 /// A button under a message that begins a flow.
 async fn pressed_flow(
-    turn: Turn<'_>,
+    mut turn: Turn<'_>,
     found: Option<Talk>,
     deed: Incoming,
     name: &str,
@@ -312,6 +312,7 @@ async fn pressed_flow(
 ) -> Result<Advanced, store::Error> {
     let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
     let live = turn.host.scripts.live();
+    turn.pressed = deed.message_id;
     match live.flow(name).filter(|flow| flow.header.admits(standing)) {
         Some(flow) => start(turn, found, &flow.name, deed.from, partner.as_ref(), args).await,
         None => old_button(turn, found, &deed).await,

@@ -32,6 +32,8 @@ pub(super) struct Turn<'a> {
     pub(super) chat: ChatId,
     pub(super) deadline: Deadline,
     began_at: Timestamp,
+    /// Telegram's number of the message under whose button the person began a flow.
+    pub(super) pressed: Option<i64>,
     pub(super) writes: store::Turn,
     /// What awaits each person after this turn, to be remembered once it is committed.
     kept: Vec<Talk>,
@@ -57,6 +59,7 @@ impl<'a> Turn<'a> {
             chat,
             deadline,
             began_at: host.clock.now(),
+            pressed: None,
             writes: store::Turn::new(lease),
             kept: Vec::new(),
             said: 0,
@@ -154,7 +157,11 @@ impl<'a> Turn<'a> {
     ) -> Result<Talk, store::Error> {
         let id = self.host.store.new_conversation().await?;
         let caller = self.caller(&person);
-        let given = json!({ "partner": partner_card(&caller, partner), "args": args });
+        let partner = partner_card(&caller, partner);
+        let mut given = json!({ "partner": partner, "args": args });
+        if let Some(message) = self.pressed {
+            given["pressed"] = message.into();
+        }
         let set = self.host.scripts.live();
         let talk = Talk::begin(id, self.chat, user, flow, set.hash(), person, given);
         self.keep(&talk);
@@ -241,17 +248,10 @@ impl<'a> Turn<'a> {
                     return Ok(Next::Settled);
                 }
                 End::Restart => {
-                    let (user, person) = (talk.user, talk.detail.person.clone());
-                    let args = talk.journal[0].answer["args"].clone();
-                    let flow = talk.flow.clone();
-                    self.finish(talk);
-                    return self.hand_over(&flow, user, person, args).await;
+                    let (flow, args) = (talk.flow.clone(), talk.journal[0].answer["args"].clone());
+                    return self.hand_over(talk, &flow, args).await;
                 }
-                End::Handover { flow, args } => {
-                    let (user, person) = (talk.user, talk.detail.person.clone());
-                    self.finish(talk);
-                    return self.hand_over(&flow, user, person, args).await;
-                }
+                End::Handover { flow, args } => return self.hand_over(talk, &flow, args).await,
                 End::Diverged(split) => {
                     let report = format!(
                         "{}: the journal holds {} as step {}, the script calls {}",
@@ -268,13 +268,11 @@ impl<'a> Turn<'a> {
         }
     }
 
-    async fn hand_over(
-        &mut self,
-        flow: &str,
-        user: UserId,
-        person: Person,
-        args: Value,
-    ) -> Result<Next, store::Error> {
+    /// Ends a conversation and begins the next one of the same person.
+    async fn hand_over(&mut self, talk: &mut Talk, flow: &str, args: Value) -> Result<Next, store::Error> {
+        self.finish(talk);
+        let (user, person) = (talk.user, talk.detail.person.clone());
+        self.pressed = talk.journal[0].answer["pressed"].as_i64();
         let real = if user == NOBODY { UserId(self.chat.0) } else { user };
         let (_, partner) = self.host.standing(self.chat, real).await?;
         let next = self.begin(flow, user, person, partner.as_ref(), args).await?;

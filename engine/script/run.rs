@@ -155,6 +155,8 @@ pub fn thrown_in(answer: &Value) -> Option<&Value> {
 struct State {
     caller: Caller,
     key_prefix: String,
+    /// Telegram's number of the message under whose button the flow began.
+    pressed: Option<i64>,
     journal: Arc<Vec<Step>>,
     cursor: usize,
     max_steps: usize,
@@ -247,6 +249,7 @@ fn run_within(
     let state = Arc::new(Mutex::new(State {
         caller,
         key_prefix,
+        pressed: start["pressed"].as_i64(),
         journal,
         cursor: 1,
         max_steps: limits.journal_steps,
@@ -388,6 +391,9 @@ impl State {
                 Act::Typing => {
                     self.is_typing = true;
                     journaled(Value::Null)
+                }
+                Act::Pressed => {
+                    journaled(self.pressed.map_or(Value::Null, |number| json!({ "message": number })))
                 }
                 Act::Ask(ask) => {
                     let work = Work::Ask(ask);

@@ -444,6 +444,28 @@ async fn what_a_flow_says_is_said_changed_and_shown() {
 }
 
 #[tokio::test]
+async fn the_message_under_whose_button_a_flow_began_is_known_to_its_end() {
+    let desk = Desk::start_flow(
+        "let message = chat.pressed();\n\
+         if message == () { return chat.say(\"Решаем\", #{ buttons: [[#{ text: \"Решить\", start: \"talk\" }]] }); }\n\
+         if !chat.ask_yes_no(\"Точно?\") { chat.restart(); }\n\
+         chat.edit(message, \"Решено\");",
+    )
+    .await;
+    let anna = desk.talks(ANNA);
+    anna.writes("/go");
+    anna.hears("Решаем").await;
+    anna.presses("Решить");
+    anna.hears("Точно?").await;
+    anna.presses("❌ Нет");
+    anna.heard("Точно?", 2).await;
+    anna.presses("✅ Да");
+    desk.sandbox.wait_for(|sandbox| sandbox.transcript(ANNA).contains("Решено")).await.expect("it changes");
+    assert_eq!(anna.count("Решаем"), 0, "{}", anna.transcript());
+    assert_eq!(desk.sandbox.messages(ANNA)[1].text(), "Решено", "{}", anna.transcript());
+}
+
+#[tokio::test]
 async fn a_text_longer_than_a_message_arrives_whole_in_several_with_its_buttons_under_the_last() {
     let desk = Desk::start_flow(
         "let long = \"\"; for n in 0..1500 { long += `слово${n} `; }\nlet said = chat.say(long);\nchat.edit(said, \"поправка\");\nchat.ask_yes_no(long + \"Всё ясно?\");\nchat.say(\"Конец\");",

@@ -19,6 +19,8 @@ pub enum Act {
     Say(Message),
     /// Shows "typing…" and goes on.
     Typing,
+    /// Tells which message the button was under that began the flow, and goes on.
+    Pressed,
     /// Waits for the person.
     Ask(Ask),
     /// Ends the flow here.
@@ -65,7 +67,7 @@ const SILENT: Param = param("silent", Shape::Bool, "true — без звука")
 const KEYBOARD: Param = param("keyboard", Shape::Text, "\"remove\" — убрать кнопки под полем ввода");
 
 const ROWS: Param = param("ряды", Shape::List, "ряды кнопок меню");
-const MESSAGE: Param = param("сообщение", Shape::Map, "то, что вернул say");
+const MESSAGE: Param = param("сообщение", Shape::Map, "то, что вернул say или pressed");
 const FILE: Param = param("файл", Shape::Text, "file_id");
 const COLUMNS: Param = param("columns", Shape::Int, "кнопок в ряду");
 const YES: Param = param("yes", Shape::Text, "надпись «да»");
@@ -115,6 +117,14 @@ pub(super) fn functions() -> Vec<HostFn> {
             menu,
         ),
         method("edit", &[MESSAGE, TEXT], &[BUTTONS], "ничего", "Меняет сказанное раньше.", edit),
+        method(
+            "pressed",
+            &[],
+            &[],
+            "сообщение, для edit, или ()",
+            "Сообщение, под кнопкой которого начался разговор; () — начался иначе.",
+            |_| Ok(Act::Pressed),
+        ),
         method(
             "photo",
             &[FILE, TEXT],
@@ -260,13 +270,15 @@ fn menu(args: &Args) -> Result<Act, String> {
     Ok(Act::Say(Message { keyboard: Some(Keyboard::Reply { rows, is_one_time: false }), ..message }))
 }
 
+const UNKNOWN_MESSAGE: &str = "chat.edit: нужно то, что вернул chat.say или chat.pressed";
+
 fn edit(args: &Args) -> Result<Act, String> {
-    let key = args
-        .any(0)
-        .get("message")
-        .and_then(Value::as_str)
-        .ok_or("chat.edit: нужно то, что вернул chat.say")?;
-    Ok(Act::Say(message(args, Content::Edit { target: Target::Key(key.to_owned()), html: args.html(1) })?))
+    let target = match args.any(0).get("message") {
+        Some(Value::String(key)) => Target::Key(key.clone()),
+        Some(Value::Number(number)) => number.as_i64().map(Target::Message).ok_or(UNKNOWN_MESSAGE)?,
+        _ => return Err(UNKNOWN_MESSAGE.to_owned()),
+    };
+    Ok(Act::Say(message(args, Content::Edit { target, html: args.html(1) })?))
 }
 
 fn media(args: &Args, is_photo: bool) -> Result<Act, String> {

@@ -10,7 +10,6 @@ mod archive;
 mod checkpoint;
 mod connect;
 mod database;
-mod disk;
 mod error;
 mod group;
 mod helper;
@@ -68,7 +67,6 @@ pub use settings::{CrashHook, CrashPoint, DatabaseUrl, Settings};
 pub use turn::{Committed, Local, Reach, Turn};
 
 use database::Pool;
-use disk::Disk;
 use group::{Intake, Pending};
 use housekeeping::{Health, Litter, Retention, Swept};
 use presence::Presence;
@@ -452,15 +450,6 @@ fn start_writers(
         Server::Sqlite(_) => 1,
         Server::Postgres(_) => SERVER_WRITERS,
     };
-    let disk = match &settings.url {
-        DatabaseUrl::Sqlite(database) => {
-            let (answers, written) = mpsc::unbounded_channel();
-            let disk = Disk { log: connect::log_of(database), life: life.clone() };
-            tasks.spawn(on_its_own_thread("disk", disk.keep(written)));
-            Some(answers)
-        }
-        DatabaseUrl::Memory(_) | DatabaseUrl::Postgres(_) => None,
-    };
     let start = |_| {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let writer = Writer {
@@ -470,7 +459,6 @@ fn start_writers(
             crash: settings.crash.clone(),
             patience: settings.acquire_timeout,
             life: life.clone(),
-            disk: disk.clone(),
             connection: None,
         };
         // Each step of a transaction would wait there behind every turn that is ready to go on.

@@ -37,11 +37,6 @@ const ROWS: usize = 1024;
 /// An idle connection to a server is closed after this long.
 const IDLE: Duration = Duration::from_mins(10);
 
-/// The log of a SQLite database's file.
-pub(super) fn log_of(database: &Path) -> PathBuf {
-    beside(database, "-wal")
-}
-
 /// Takes the lock that keeps other processes from a SQLite file, and makes its folder. None for a server.
 pub(super) fn lock(settings: &Settings) -> Result<Option<File>, Error> {
     let DatabaseUrl::Sqlite(database) = &settings.url else { return Ok(None) };
@@ -94,7 +89,7 @@ pub(super) fn server(settings: &Settings) -> Result<Server, Error> {
                 .filename(path)
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Normal) // The log is synced by `disk`.
+                .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(settings.busy_timeout)
                 .row_buffer_size(ROWS)

@@ -15,8 +15,8 @@ pub enum Error {
         /// What the driver said.
         source: Arc<sqlx::Error>,
     },
-    /// The connection was lost while a transaction was being committed, or the disk did not keep it.
-    #[error("a commit came to no end; the work may or may not be written, repeat it")]
+    /// The connection was lost while a transaction was being committed.
+    #[error("the connection broke during a commit; the work may or may not be written, repeat it")]
     InDoubt {
         /// What the driver said.
         source: Arc<sqlx::Error>,
@@ -82,8 +82,8 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed; the process is stopping")]
     Closed,
-    /// The disk failed, or the crash hook killed the store.
-    #[error("the store has ended as if the process had died; start the bot again")]
+    /// The crash hook killed the store.
+    #[error("the store was crashed by its test")]
     Crashed,
 }
 

@@ -13,7 +13,6 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::disk::Answer;
 use super::group::{Group, Intake, Pending, Results};
 use super::outbox::Receipt;
 use super::settings::{CrashHook, CrashPoint};
@@ -98,7 +97,7 @@ impl Life {
     }
 
     /// Behaves from now on as if the process had died.
-    pub fn crash(&self) {
+    fn crash(&self) {
         self.crashed.store(true, Ordering::Release);
         self.unlock();
         self.stop.cancel();
@@ -113,8 +112,6 @@ pub(super) struct Writer {
     pub crash: Option<CrashHook>,
     pub patience: Duration,
     pub life: Arc<Life>,
-    /// Where a transaction waits until it is on disk; none when it is there with its commit.
-    pub disk: Option<mpsc::UnboundedSender<Answer>>,
     pub connection: Option<Tx>,
 }
 
@@ -137,6 +134,8 @@ impl Writer {
                         break;
                     }
                     self.write(&mut waiting).await;
+                    // Those who were just answered hand in what follows, so that it goes together.
+                    tokio::task::yield_now().await;
                 }
                 () = life.stop.cancelled(), if !queue.is_closed() => queue.close(),
             }
@@ -167,40 +166,21 @@ impl Writer {
         }
         for (job, reply) in jobs {
             // Whoever does not wait any more does not need the answer.
-            match self.write_job(job).await {
-                Ok(()) => self.tell(move |kept| drop(reply.send(kept))),
-                Err(error) => drop(reply.send(Err(error))),
-            }
+            let _ = reply.send(self.write_job(job).await);
         }
-    }
-
-    /// Answers once what was written is on disk.
-    fn tell(&self, answer: impl FnOnce(Result<(), Error>) + Send + 'static) {
-        match &self.disk {
-            // Its other end outlives us.
-            Some(disk) => drop(disk.send(Box::new(answer))),
-            None => answer(Ok(())),
-        }
-    }
-
-    fn tell_group(&self, group: Group, results: Results) {
-        self.tell(move |kept| match kept {
-            Ok(()) => group.answer(results),
-            Err(error) => group.fail(&error),
-        });
     }
 
     /// Writes a group; when one of its members spoils it, each for itself.
     async fn write_group(&mut self, group: Group) {
         match self.try_group(&group).await {
-            Ok(results) => self.tell_group(group, results),
+            Ok(results) => group.answer(results),
             Err(error) if group.len() == 1 || error.is_transient() || self.life.is_crashed() => {
                 group.fail(&error);
             }
             Err(_) => {
                 for one in group.split() {
                     match self.try_group(&one).await {
-                        Ok(results) => self.tell_group(one, results),
+                        Ok(results) => one.answer(results),
                         Err(error) => one.fail(&error),
                     }
                 }

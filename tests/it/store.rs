@@ -819,18 +819,6 @@ async fn a_second_process_on_the_same_file_is_refused() {
     base.open().await.close().await;
 }
 
-#[tokio::test]
-async fn what_the_disk_does_not_keep_is_not_said_to_be_written() {
-    let base = Base::sqlite();
-    let DatabaseUrl::Sqlite(file) = &base.url else { panic!("a file") };
-    let store = base.open().await;
-    store.accept(vec![update(1, ANNA)]).await.unwrap();
-    std::fs::remove_file(format!("{}-wal", file.display())).unwrap();
-    let error = store.accept(vec![update(2, ANNA)]).await.unwrap_err();
-    assert!(matches!(error, Error::InDoubt { .. }), "{error}");
-    assert!(matches!(store.accept(vec![update(3, ANNA)]).await, Err(Error::Crashed)));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL"]
 async fn a_live_instance_keeps_its_lanes_and_is_woken() {

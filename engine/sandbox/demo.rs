@@ -1,10 +1,11 @@
 //! `borodach demo`: the bot, stand-ins for Telegram with people in it, Bitrix24 with its board and `YClients`
 //! with its salons, and a page to talk through, in one process.
 
+mod past;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -18,11 +19,10 @@ use super::network::{self, Network};
 use super::telegram::Telegram;
 use super::yclients::{Limits, YClients};
 use crate::bot::{self, Bot};
-use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Limit, YclientsLimits};
 use crate::store;
-use crate::store::partner::{self, Partner, Profile, Role, Status};
-use crate::telegram::{ChatId, UserId};
+use crate::telegram::ChatId;
 
 /// The office's group.
 const OFFICE: i64 = -1_001_000_000_001;
@@ -33,7 +33,6 @@ const MARINA: i64 = 504;
 /// Salons of the network, and the seed of its numbers.
 const SALONS: usize = 300;
 const SEED: u64 = 1;
-const REGISTERED_AGO: Duration = Duration::from_hours(24 * 200);
 
 /// Runs until told to stop. Every start is a fresh one: the stand-ins forget, so the database does, too.
 pub async fn run(folder: &Path, mut config: Config, stop: CancellationToken) -> anyhow::Result<()> {
@@ -63,13 +62,12 @@ pub async fn run(folder: &Path, mut config: Config, stop: CancellationToken) -> 
         .nest("/sandbox/bitrix24", bitrix24.router())
         .nest("/sandbox/yclients", yclients.router());
     let bot = Bot::open(folder, config, settings, clock.clone()).await?;
+    past::happen(bot.lanes().host(), yclients.network(), clock.now()).await?;
     let address = bot.address();
     bitrix24.set_hook(Some(Hook {
         url: format!("http://{address}/bitrix24/events").parse().context("the bot's own address")?,
         application_token: EVENTS.to_owned(),
     }));
-    let marina = marina(yclients.network(), clock.now());
-    bot.lanes().host().store().introduce(&marina, "Ольга Смирнова").await.context("the demo's partner")?;
     println!(
         "\n  Откройте в браузере:  http://{address}/\n  Сценарии можно править прямо сейчас: {}/flows\n  Закончить: Ctrl-C\n",
         folder.display()
@@ -113,34 +111,6 @@ fn open_salons(yclients: &YClients, config: &mut Config) {
     // A year of 300 salons is 3,900 calls: within the service's limits a newcomer would wait twenty minutes for it.
     yclients.set_limits(Limits::OFF);
     config.services.yclients = YclientsLimits { per_second: Limit::OFF, per_minute: Limit::OFF };
-}
-
-/// Marina has the first two salons that are open.
-fn marina(network: &Network, now: Timestamp) -> Partner {
-    let open = network.salons().iter().filter(|salon| salon.closed.is_none());
-    let own = |salon: &network::Salon| partner::Salon {
-        id: salon.id,
-        title: salon.title.clone(),
-        city: Some(salon.city.to_owned()),
-        address: None,
-    };
-    Partner {
-        user: UserId(MARINA),
-        chat: ChatId(MARINA),
-        status: Status::Verified,
-        profile: Profile {
-            name: "Соколова Марина Игоревна".to_owned(),
-            phone: "+79990000004".to_owned(),
-            username: Some("sokolova".to_owned()),
-            role: Some(Role::Owner),
-            position: None,
-        },
-        reachable: true,
-        reason: None,
-        created_at: now - REGISTERED_AGO,
-        verified_at: Some(now - REGISTERED_AGO),
-        salons: open.take(2).map(own).collect(),
-    }
 }
 
 fn tempfolder() -> std::io::Result<std::path::PathBuf> {

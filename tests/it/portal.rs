@@ -179,6 +179,25 @@ async fn files_go_to_the_disk_of_the_project_that_a_rule_chose() {
 }
 
 #[tokio::test]
+async fn a_task_in_another_project_stands_in_a_column_of_that_project() {
+    let (mut desk, _portal) = desk().await;
+    let flow = "\
+        flow(#{ title: \"Задача\", on: [command(\"/task\")], access: [\"verified\"] });\n\
+        fn start(chat, partner) {\n\
+            let task = bitrix24::add_task(#{ department: \"design\", group: 16, text: \"Переданная\" });\n\
+            let stage = bitrix24::stages(16).items[2];\n\
+            bitrix24::move_task(task.id, stage.id);\n\
+            chat.say(`${tasks::get(task.id).stage} — это ${stage.title}`);\n\
+        }";
+    std::fs::write(desk.flow("new_task"), flow).expect("the folder is ours");
+    desk.run().await;
+    introduce(&desk, ANNA, "Анна Петрова").await;
+    let anna = desk.talks(ANNA);
+    anna.writes("/task");
+    anna.hears("На проверке — это На проверке").await;
+}
+
+#[tokio::test]
 async fn events_that_overtake_each_other_tell_of_what_is_so_now() {
     let (mut desk, portal) = desk().await;
     desk.run().await;

@@ -190,12 +190,10 @@ pub(super) fn functions() -> Vec<HostFn> {
                     let (client, id, stage) =
                         (host.world().portal()?, bitrix24::TaskId(own.id.0), StageId(args.int(1)));
                     client.move_task(id, stage).await?;
-                    let group = host
-                        .world()
-                        .department(&own.department)
-                        .ok()
-                        .and_then(|known| known.group)
-                        .map(GroupId);
+                    // A rule may have chosen another project than the department's.
+                    let moved = client.task(id).await.unwrap_or_default();
+                    let usual = || host.world().department(&own.department).ok()?.group.map(GroupId);
+                    let group = moved.and_then(|task| task.group).or_else(usual);
                     let title = stage_title(host, group, Some(stage)).await;
                     let seen =
                         Seen { stage_id: Some(stage.0), stage: title, changed_at: None, ..own.seen.clone() };

@@ -84,6 +84,17 @@ pub enum Content {
 }
 
 impl Content {
+    /// What it says, without markup; of a poll the question.
+    pub fn words(&self) -> String {
+        match self {
+            Content::Text { html } | Content::Edit { html, .. } => super::html::plain(html),
+            Content::Photo { caption, .. }
+            | Content::Chart { caption, .. }
+            | Content::Document { caption, .. } => super::html::plain(caption),
+            Content::Poll { question, .. } => question.clone(),
+        }
+    }
+
     /// The same with the words of a text.
     fn with_words(&self, words: &Content) -> Content {
         let Content::Text { html } = words else { return self.clone() };

@@ -64,7 +64,7 @@ pub(super) fn functions() -> Vec<HostFn> {
             module: "broadcasts",
             name: "get",
             params: &[BROADCAST],
-            returns: "карта: id, status (running, stopped, done), total, sent, blocked, failed, audience, by, ended_by, poll, progress, … или ()",
+            returns: "карта: id, status (running, stopped, done), total, sent, blocked, failed, text, audience, by, ended_by, poll, progress, … или ()",
             help: "Как идёт рассылка; только для офиса.",
             example: "let broadcast = broadcasts::get(1);\nif broadcast != () { chat.say(`Доставлено ${broadcast.sent} из ${broadcast.total}`); }",
             action: Action::Read(|host, _, args| {
@@ -253,7 +253,9 @@ fn audience(of: &Value) -> Result<Audience, CallError> {
 
 fn card(broadcast: &Broadcast) -> Value {
     let count = broadcast.count;
+    let message: Option<Outgoing> = broadcast.call.read().ok();
     json!({
+        "text": message.map(|message| message.content.words()),
         "id": broadcast.id.0, "status": broadcast.status, "audience": broadcast.audience,
         "total": count.total, "sent": count.sent, "blocked": count.blocked, "failed": count.failed,
         "by": broadcast.begun_by, "ended_by": broadcast.ended_by, "created_at": broadcast.created_at,

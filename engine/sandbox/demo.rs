@@ -62,7 +62,7 @@ pub async fn run(folder: &Path, mut config: Config, stop: CancellationToken) -> 
         .nest("/sandbox/bitrix24", bitrix24.router())
         .nest("/sandbox/yclients", yclients.router());
     let bot = Bot::open(folder, config, settings, clock.clone()).await?;
-    past::happen(bot.lanes().host(), yclients.network(), clock.now()).await?;
+    Box::pin(past::happen(bot.lanes().host(), yclients.network(), clock.now())).await?;
     let address = bot.address();
     bitrix24.set_hook(Some(Hook {
         url: format!("http://{address}/bitrix24/events").parse().context("the bot's own address")?,

@@ -267,7 +267,11 @@ async fn reply_to(
             turn.commit().await
         }
         Reply::Redraw => {
-            turn.redraw(&mut talk, pressed);
+            match pressed {
+                Some(message) => turn.redraw(&mut talk, message),
+                // Words stand below the question by now: it is put anew, below them.
+                None => turn.ask_again(&mut talk, None),
+            }
             turn.commit().await
         }
         Reply::Silence => {

@@ -339,12 +339,11 @@ impl<'a> Turn<'a> {
         self.keep(talk);
     }
 
-    /// Shows the waiting question anew in its own message, when that is known, else says it again.
-    pub fn redraw(&mut self, talk: &mut Talk, pressed: Option<i64>) {
+    /// Shows the waiting question anew in the message whose button was pressed.
+    pub fn redraw(&mut self, talk: &mut Talk, pressed: i64) {
         let Some(awaiting) = &talk.detail.awaiting else { return };
-        let target = pressed.map_or_else(|| Target::Key(awaiting.key.clone()), Target::Message);
         let message = awaiting.question.redrawn(
-            target,
+            Target::Message(pressed),
             &awaiting.progress,
             awaiting.can_go_back,
             talk.address(awaiting.step),

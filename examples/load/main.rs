@@ -2,7 +2,8 @@
 //! to nothing. Everything stays on this machine.
 //!
 //! ```text
-//! cargo build --release && cargo run --release --example load -- --people 200 --seconds 20 --half
+//! cargo build --profile dist # what is shipped
+//! cargo run --release --example load -- --bot target/dist/borodach --people 200 --seconds 20 --half
 //! cargo run --release --example load -- --mode polling --database postgres://postgres@127.0.0.1/load
 //! cargo run --release --example load -- --latency 40ms
 //! cargo run --release --example load -- --waiting 100000

@@ -55,6 +55,18 @@ async fn desk() -> (Desk, Bitrix24) {
     (desk, portal)
 }
 
+/// A bot at work with a portal, whose partner Anna begins a `start` with this body by `/task`.
+async fn desk_of_partner(body: &str) -> (Desk, Bitrix24) {
+    let (mut desk, portal) = desk().await;
+    let flow = format!(
+        "flow(#{{ title: \"Задача\", on: [command(\"/task\")], access: [\"verified\"] }});\nfn start(chat, partner) {{\n{body}\n}}"
+    );
+    std::fs::write(desk.flow("new_task"), flow).expect("the folder is ours");
+    desk.run().await;
+    introduce(&desk, ANNA, "Анна Петрова").await;
+    (desk, portal)
+}
+
 /// Gives the bot a portal on which each department has a project.
 pub async fn open_portal(desk: &mut Desk) -> Bitrix24 {
     let address = "127.0.0.1:0".parse().expect("an address");
@@ -149,20 +161,15 @@ async fn a_task_is_made_once_and_what_others_do_to_it_is_told_once() {
 
 #[tokio::test]
 async fn files_go_to_the_disk_of_the_project_that_a_rule_chose() {
-    let (mut desk, portal) = desk().await;
-    let flow = "\
-        flow(#{ title: \"Задача\", on: [command(\"/task\")], access: [\"verified\"] });\n\
-        fn start(chat, partner) {\n\
-            let files = chat.ask_files(\"Фото?\");\n\
-            let own = bitrix24::add_task(#{ department: \"design\", text: \"Своя\" });\n\
-            let passed = bitrix24::add_task(#{ department: \"design\", group: 16, text: \"Переданная\" });\n\
-            let theirs = bitrix24::add_task(#{ department: \"marketing\", text: \"Чужая\" });\n\
-            for task in [own, passed, theirs] { bitrix24::attach_file(task.id, files[0]); }\n\
-            chat.say(\"Прикреплено.\");\n\
-        }";
-    std::fs::write(desk.flow("new_task"), flow).expect("the folder is ours");
-    desk.run().await;
-    introduce(&desk, ANNA, "Анна Петрова").await;
+    let (desk, portal) = desk_of_partner(
+        "let files = chat.ask_files(\"Фото?\");\n\
+         let own = bitrix24::add_task(#{ department: \"design\", text: \"Своя\" });\n\
+         let passed = bitrix24::add_task(#{ department: \"design\", group: 16, text: \"Переданная\" });\n\
+         let theirs = bitrix24::add_task(#{ department: \"marketing\", text: \"Чужая\" });\n\
+         for task in [own, passed, theirs] { bitrix24::attach_file(task.id, files[0]); }\n\
+         chat.say(\"Прикреплено.\");",
+    )
+    .await;
     let anna = desk.talks(ANNA);
     anna.writes("/task");
     anna.hears("Фото?").await;
@@ -180,18 +187,13 @@ async fn files_go_to_the_disk_of_the_project_that_a_rule_chose() {
 
 #[tokio::test]
 async fn a_task_in_another_project_stands_in_a_column_of_that_project() {
-    let (mut desk, _portal) = desk().await;
-    let flow = "\
-        flow(#{ title: \"Задача\", on: [command(\"/task\")], access: [\"verified\"] });\n\
-        fn start(chat, partner) {\n\
-            let task = bitrix24::add_task(#{ department: \"design\", group: 16, text: \"Переданная\" });\n\
-            let stage = bitrix24::stages(16).items[2];\n\
-            bitrix24::move_task(task.id, stage.id);\n\
-            chat.say(`${tasks::get(task.id).stage} — это ${stage.title}`);\n\
-        }";
-    std::fs::write(desk.flow("new_task"), flow).expect("the folder is ours");
-    desk.run().await;
-    introduce(&desk, ANNA, "Анна Петрова").await;
+    let (desk, _portal) = desk_of_partner(
+        "let task = bitrix24::add_task(#{ department: \"design\", group: 16, text: \"Переданная\" });\n\
+         let stage = bitrix24::stages(16).items[2];\n\
+         bitrix24::move_task(task.id, stage.id);\n\
+         chat.say(`${tasks::get(task.id).stage} — это ${stage.title}`);",
+    )
+    .await;
     let anna = desk.talks(ANNA);
     anna.writes("/task");
     anna.hears("На проверке — это На проверке").await;

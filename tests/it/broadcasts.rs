@@ -7,12 +7,12 @@ use borodach::config::Limit;
 use borodach::sandbox::telegram::limits::{Limits, Quota};
 use borodach::sandbox::telegram::message::Content;
 use borodach::sandbox::telegram::poll::Poll;
-use borodach::sandbox::telegram::{Fault, Method};
+use borodach::sandbox::telegram::{Fault, Method, Telegram};
 use borodach::store::{DatabaseUrl, Store};
 use nonzero_ext::nonzero;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
-use crate::desk::{ANNA, Desk, OLGA, Talker, is_bots};
+use crate::desk::{ANNA, Desk, OFFICE, OLGA, is_bots};
 
 /// The first of the partners of these tests.
 pub const FIRST: i64 = 100_001;
@@ -55,14 +55,11 @@ async fn laid(count: i64, rate: NonZeroU32) -> Desk {
 }
 
 /// Waits for the report of a broadcast.
-async fn reported(office: &Talker<'_>) {
-    let patience = Duration::from_mins(10);
-    let ended = async {
-        while office.count("закончена") < 1 || !office.last().text().contains("закончена") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+async fn reported(desk: &Desk) {
+    let is_told = |sandbox: &Telegram| {
+        sandbox.messages(OFFICE).last().is_some_and(|last| last.text().contains("закончена"))
     };
-    tokio::time::timeout(patience, ended).await.expect("the broadcast ends");
+    desk.sandbox.wait_within(Duration::from_mins(10), is_told).await.expect("the broadcast ends");
 }
 
 /// Anna writes and waits for the answer, again and again, a little slower than is too fast.
@@ -75,7 +72,7 @@ async fn talks_on(desk: &Desk, answers: &mut Vec<Duration>) {
         anna.writes("/start");
         desk.sandbox.wait_for(|_| said() > before).await.expect("she is answered");
         answers.push(asked.elapsed());
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(PAUSE).await; // Her own pace.
     }
 }
 
@@ -118,7 +115,7 @@ async fn after_a_restart_a_broadcast_goes_on_exactly_where_it_was() {
     let before = heard(&desk, 60).iter().sum::<usize>();
     assert!(before < 60, "it was stopped too late");
     desk.run().await;
-    reported(&desk.office(OLGA)).await;
+    reported(&desk).await;
     assert_eq!(heard(&desk, 60), vec![1; 60]);
 }
 
@@ -246,7 +243,7 @@ async fn ten_thousand_partners_are_reached_once_and_it_is_told_how_fast() {
     let mut answers = Vec::new();
     tokio::select! {
         () = talks_on(&desk, &mut answers) => {}
-        _ = futures::future::join(faults, reported(&office)) => {}
+        _ = futures::future::join(faults, reported(&desk)) => {}
     }
     let took = began.elapsed();
     answers.sort_unstable();

@@ -57,6 +57,15 @@ impl Telegram {
 
     /// Returns as soon as `seen` is true; it is asked again after every event. The error has all transcripts.
     pub async fn wait_for(&self, seen: impl Fn(&Telegram) -> bool) -> Result<(), NotSeen> {
+        self.wait_within(PATIENCE, seen).await
+    }
+
+    /// The same, with as much patience as it needs.
+    pub async fn wait_within(
+        &self,
+        patience: Duration,
+        seen: impl Fn(&Telegram) -> bool,
+    ) -> Result<(), NotSeen> {
         let mut version = self.0.version.subscribe();
         let happens = async {
             while !seen(self) {
@@ -65,7 +74,7 @@ impl Telegram {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, happens)
+        tokio::time::timeout(patience, happens)
             .await
             .map_err(|_| NotSeen { transcripts: self.all_transcripts() })
     }

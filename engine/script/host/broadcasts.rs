@@ -253,9 +253,9 @@ fn audience(of: &Value) -> Result<Audience, CallError> {
 
 fn card(broadcast: &Broadcast) -> Value {
     let count = broadcast.count;
-    let message: Option<Outgoing> = broadcast.call.read().ok();
+    let message: Result<Outgoing, _> = broadcast.call.read();
     json!({
-        "text": message.map(|message| message.content.words()),
+        "text": message.map(|message| message.content.words()).unwrap_or_default(),
         "id": broadcast.id.0, "status": broadcast.status, "audience": broadcast.audience,
         "total": count.total, "sent": count.sent, "blocked": count.blocked, "failed": count.failed,
         "by": broadcast.begun_by, "ended_by": broadcast.ended_by, "created_at": broadcast.created_at,

@@ -10,6 +10,7 @@ mod check;
 mod config;
 mod crash;
 mod delivery;
+mod demo;
 mod desk;
 mod docs;
 mod geography;

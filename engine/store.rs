@@ -50,6 +50,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast as channel, mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
@@ -459,6 +460,7 @@ fn start_writers(
             crash: settings.crash.clone(),
             patience: settings.acquire_timeout,
             life: life.clone(),
+            waiting: Handle::current(),
             connection: None,
         };
         // Each step of a transaction would wait there behind every turn that is ready to go on.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::database::{Pool, Rows};
-use super::tx::{Tx, all_touched};
+use super::tx::{Insert, Tx, all_touched, insert};
 use super::{Error, Json, LaneId};
 use crate::clock::Timestamp;
 
@@ -114,16 +114,20 @@ impl Numbers {
 
 /// Writes entries and returns the numbers of the new ones.
 pub(super) async fn accept(tx: &mut Tx, entries: &Rows) -> Result<Numbers, Error> {
-    const SQL: &str = "\
+    const INSERT: Insert = insert!(
+        "accept entries",
+        "inbox",
+        "id, source, key",
+        "\
         insert into inbox (source, key, lane_id, body, received_at)
         select cast(value ->> 'source' as text), cast(value ->> 'key' as text),
                cast(value ->> 'lane' as bigint), cast(value ->> 'body' as text),
                cast(value ->> 'received_at' as bigint)
         from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
-        on conflict (source, key) do nothing
-        returning id, source, key";
-    let accepted: Vec<(i64, String, String)> = tx.rows_each("accept entries", SQL, entries).await?;
+        on conflict (source, key) do nothing"
+    );
+    let accepted: Vec<(i64, String, String)> = tx.inserted(&INSERT, entries).await?;
     Ok(Numbers(accepted.into_iter().map(|(id, source, key)| ((source, key), EntryId(id))).collect()))
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::database::{Pool, Rows};
-use super::tx::{Tx, whatever};
+use super::tx::{Insert, Tx, insert, whatever};
 use super::{Error, Json, partner};
 use crate::clock::Timestamp;
 use crate::telegram::ChatId;
@@ -133,15 +133,19 @@ pub(super) fn rows(messages: &[New], created_at: Timestamp) -> Rows {
 
 /// Keeps messages and returns their numbers by key, in order. [`Error::AlreadyDone`] when a key is taken.
 pub(super) async fn put(tx: &mut Tx, messages: &Rows) -> Result<HashMap<String, MessageId>, Error> {
-    const SQL: &str = "\
+    const INSERT: Insert = insert!(
+        "keep messages",
+        "outbox",
+        "id, key",
+        "\
         insert into outbox (key, chat_id, call, created_at)
         select cast(value ->> 'key' as text), cast(value ->> 'chat' as bigint),
                cast(value ->> 'call' as text), cast(value ->> 'created_at' as bigint)
         from jsonb_each($1)
         where true -- or SQLite takes `on conflict` for a join's condition
-        on conflict (key) do nothing
-        returning id, key";
-    let kept: Vec<(i64, String)> = tx.rows_each("keep messages", SQL, messages).await?;
+        on conflict (key) do nothing"
+    );
+    let kept: Vec<(i64, String)> = tx.inserted(&INSERT, messages).await?;
     if kept.len() < messages.len() {
         return Err(Error::AlreadyDone);
     }

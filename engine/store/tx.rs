@@ -4,6 +4,7 @@
 use std::mem;
 
 use futures::TryStreamExt as _;
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _};
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
@@ -27,6 +28,40 @@ pub(super) enum Connection {
 
 /// Says whether the transaction may go on after what a statement came to; first comes how many rows it was given.
 pub(super) type Judge = fn(usize, Result<Came, Error>) -> Result<(), Error>;
+
+/// An insert into a table whose rows get numbers, in growing order, in the column `id`.
+#[derive(Debug)]
+pub(super) struct Insert {
+    /// Completes "the database refused to …".
+    pub doing: &'static str,
+    pub sql: &'static str,
+    /// The same, and what it returns of each row.
+    pub returning: &'static str,
+    /// Reads the same of the rows that were just inserted, as one JSON array.
+    pub newest: &'static str,
+}
+
+/// An insert that tells of each new row what `columns` name.
+macro_rules! insert {
+    ($doing:literal, $table:literal, $columns:literal, $sql:literal) => {
+        $crate::store::tx::Insert {
+            doing: $doing,
+            sql: $sql,
+            returning: concat!($sql, " returning ", $columns),
+            newest: concat!(
+                "select json_group_array(json_array(",
+                $columns,
+                ")) ",
+                "from (select ",
+                $columns,
+                " from ",
+                $table,
+                " order by id desc limit changes())"
+            ),
+        }
+    };
+}
+pub(super) use insert;
 
 /// What a statement came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -178,14 +213,25 @@ impl Tx {
         }
     }
 
-    /// Runs a statement for many rows at once and reads what it returns.
-    pub async fn rows_each<T: Record>(
+    /// Inserts many rows at once and reads what the insert tells of those that are new, in no order.
+    pub async fn inserted<T: Record + DeserializeOwned>(
         &mut self,
-        doing: &'static str,
-        sql: &'static str,
+        insert: &Insert,
         rows: &Rows,
     ) -> Result<Vec<T>, Error> {
-        if rows.is_empty() { Ok(Vec::new()) } else { self.rows(doing, sql, &[rows.into()]).await }
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.connection {
+            // All in one row: SQLite's thread would be interrupted for each by whoever waits for them here.
+            Connection::Sqlite(_) => {
+                self.later(insert.doing, insert.sql, rows.clone(), None, whatever);
+                let told: Vec<(String,)> = self.rows(insert.doing, insert.newest, &[]).await?;
+                let told = told.into_iter().next().map_or_else(|| String::from("[]"), |(told,)| told);
+                serde_json::from_str(&told).map_err(|_| Error::Unknown { what: insert.doing, value: told })
+            }
+            Connection::Postgres(_) => self.rows(insert.doing, insert.returning, &[rows.into()]).await,
+        }
     }
 
     /// Closes the connection, if that is still possible.

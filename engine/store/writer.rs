@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -112,6 +113,8 @@ pub(super) struct Writer {
     pub crash: Option<CrashHook>,
     pub patience: Duration,
     pub life: Arc<Life>,
+    /// Where those who wait for the writes live.
+    pub waiting: Handle,
     pub connection: Option<Tx>,
 }
 
@@ -173,7 +176,8 @@ impl Writer {
     /// Writes a group; when one of its members spoils it, each for itself.
     async fn write_group(&mut self, group: Group) {
         match self.try_group(&group).await {
-            Ok(results) => group.answer(results),
+            // There: woken from here, each would be handed over on its own.
+            Ok(results) => drop(self.waiting.spawn(async move { group.answer(results) })),
             Err(error) if group.len() == 1 || error.is_transient() || self.life.is_crashed() => {
                 group.fail(&error);
             }

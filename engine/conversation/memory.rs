@@ -39,19 +39,20 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// What awaits this person, if it was committed under this very lease.
-    pub fn find(&self, lease: Lease, chat: ChatId, user: UserId) -> Known {
+    /// Takes out what awaits this person, if it was committed under this very lease: a turn notes what it has become.
+    pub fn take(&self, lease: Lease, chat: ChatId, user: UserId) -> Known {
         let mut chats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let remembered = chats.cache_get(&chat).filter(|remembered| remembered.lease == lease);
-        match remembered.and_then(|remembered| remembered.talks.get(&user)) {
-            Some(talk) => Known::Yes(talk.clone()),
+        let remembered = chats.cache_get_mut(&chat).filter(|remembered| remembered.lease == lease);
+        let Some(remembered) = remembered else { return Known::No };
+        match remembered.talks.get_mut(&user) {
+            Some(None) => Known::Yes(None),
+            Some(_) => remembered.talks.remove(&user).map_or(Known::No, Known::Yes),
             None => Known::No,
         }
     }
 
     /// Notes what awaits a person now.
-    pub fn note(&self, lease: Lease, chat: ChatId, user: UserId, talk: Option<Talk>) {
-        let talk = talk.map(Box::new);
+    pub fn note(&self, lease: Lease, chat: ChatId, user: UserId, talk: Option<Box<Talk>>) {
         let mut chats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match chats.cache_get_mut(&chat) {
             Some(remembered) if remembered.lease == lease => drop(remembered.talks.insert(user, talk)),

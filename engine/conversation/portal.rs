@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::Advanced;
 use super::deed::Portal;
 use super::turn::Turn;
 use crate::bitrix24::{self, Client, TaskId};
@@ -15,14 +14,14 @@ use crate::store::{self, Local};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Looks at the task as it is now: events tell that something changed, not what, and come in any order.
-pub(super) async fn look(mut turn: Turn<'_>, portal: Portal) -> Result<Advanced, store::Error> {
+pub(super) async fn look(turn: &mut Turn<'_>, portal: Portal) -> Result<(), store::Error> {
     let id = task::TaskId(portal.task);
-    let Some(own) = turn.host.store().task(id).await? else { return turn.commit().await };
+    let Some(own) = turn.host.store().task(id).await? else { return Ok(()) };
     let seen = match (portal.seen, &turn.host.world().bitrix24) {
         (Some(seen), _) => Some(seen),
         (None, Some(client)) => {
             turn.deadline.put_off(PATIENCE);
-            let looked = tokio::time::timeout(PATIENCE, ask(&turn, client, portal.is_comment, own.id)).await;
+            let looked = tokio::time::timeout(PATIENCE, ask(turn, client, portal.is_comment, own.id)).await;
             looked.unwrap_or_else(|_elapsed| {
                 tracing::warn!(task.id = id.0, "task {} of the portal could not be looked at in time", id.0);
                 None
@@ -34,7 +33,7 @@ pub(super) async fn look(mut turn: Turn<'_>, portal: Portal) -> Result<Advanced,
         let change = Change::SeeTask { task: id, seen, by: By::Others };
         turn.writes.local = Some(Local { row: None, change });
     }
-    turn.commit().await
+    Ok(())
 }
 
 async fn ask(turn: &Turn<'_>, client: &Client, is_comment: bool, id: task::TaskId) -> Option<Seen> {

@@ -16,7 +16,7 @@ use crate::store::partner::Partner;
 use crate::store::{self, ConversationId, Lease, Reach, inbox};
 use crate::telegram::{ChatId, Content, Incoming, Outgoing, Person, Target, UserId, What, html};
 
-/// Takes one entry and does what it asks for.
+/// Takes one entry, does what it asks for, and commits all that was decided.
 pub(super) async fn take(
     host: &Host,
     lease: Lease,
@@ -25,36 +25,38 @@ pub(super) async fn take(
     hand_on: HandOn<'_>,
 ) -> Result<Advanced, store::Error> {
     let mut turn = Turn::new(host, lease, entry, deadline, hand_on);
-    let deed = match Deed::read(entry) {
-        Ok(deed) => deed,
-        Err(error) => {
-            tracing::error!(
-                entry.id = entry.id.0,
-                "inbox entry {} is unreadable and left aside: {error}",
-                entry.id.0
-            );
-            return turn.commit().await;
-        }
-    };
-    let found = load(host, lease, entry.lane.chat(), deed.user()).await?;
-    // A turn that broke off after a commit in its middle goes on: its entry is taken already.
-    if let Some(talk) = found.as_ref().filter(|talk| talk.detail.working_on == Some(entry.id.0)) {
-        return turn.run(talk.clone()).await;
+    match Deed::read(entry) {
+        Ok(deed) => follow(&mut turn, deed).await?,
+        Err(error) => tracing::error!(
+            entry.id = entry.id.0,
+            "inbox entry {} is unreadable and left aside: {error}",
+            entry.id.0
+        ),
     }
+    turn.commit().await
+}
+
+/// Does what a deed asks for.
+async fn follow(turn: &mut Turn<'_>, deed: Deed) -> Result<(), store::Error> {
+    let found = match load(turn.host, turn.lease(), turn.entry.lane.chat(), deed.user()).await? {
+        // A turn that broke off after a commit in its middle goes on: its entry is taken already.
+        Some(talk) if talk.detail.working_on == Some(turn.entry.id.0) => return turn.run(talk).await,
+        found => found,
+    };
     match deed {
-        Deed::Person(incoming) => Box::pin(person(turn, found, incoming)).await,
+        Deed::Person(incoming) => person(turn, found, incoming).await,
         Deed::Event(event) => tell(turn, event).await,
         Deed::Cron(cron) => come(turn, cron).await,
         Deed::Timer(timer) => time_is_up(turn, found, &timer).await,
         Deed::Resume(resume) => go_on(turn, &resume).await,
-        Deed::Portal(portal) => super::portal::look(turn, portal).await,
+        Deed::Portal(portal) => Box::pin(super::portal::look(turn, portal)).await,
         Deed::Decided(decided) => {
             let conversation = ConversationId(decided.conversation);
             find_out(turn, conversation, Some(decided.decision)).await
         }
         Deed::Notice(notice) => {
             turn.say(&Outgoing::text(notice.html));
-            turn.commit().await
+            Ok(())
         }
     }
 }
@@ -88,52 +90,48 @@ async fn concerned(
     lease: Lease,
     entry: &inbox::Entry,
     deed: Option<&Deed>,
-) -> Result<Option<Talk>, store::Error> {
+) -> Result<Option<Box<Talk>>, store::Error> {
     if let Some(id) = deed.and_then(Deed::conversation) {
         // One that is over, or parked already, is not parked again.
         let is_open = |talk: &Talk| talk.status == Status::Awaiting || talk.intent.is_some();
-        return Ok(by_id(host, id).await?.filter(is_open));
+        return Ok(by_id(host, id).await?.filter(|talk| is_open(talk)));
     }
     load(host, lease, entry.lane.chat(), deed.map_or(NOBODY, Deed::user)).await
 }
 
 /// A conversation by its number; one that this version cannot read any more is as good as none.
-async fn by_id(host: &Host, id: ConversationId) -> Result<Option<Talk>, store::Error> {
+async fn by_id(host: &Host, id: ConversationId) -> Result<Option<Box<Talk>>, store::Error> {
     let kept = host.store.conversation_by_id(id).await?;
     let unreadable =
         |error: &_| tracing::error!(conversation.id = id.0, "conversation {} is unreadable: {error}", id.0);
-    Ok(kept.and_then(|kept| Talk::load(kept).inspect_err(unreadable).ok()))
+    Ok(kept.and_then(|kept| Talk::load(kept).inspect_err(unreadable).ok()).map(Box::new))
 }
 
 /// The conversation that awaits this person. One that this version cannot read any more is as good as none.
-async fn load(host: &Host, lease: Lease, chat: ChatId, user: UserId) -> Result<Option<Talk>, store::Error> {
-    if let Known::Yes(known) = host.memory.find(lease, chat, user) {
-        return Ok(known.map(|talk| *talk));
+async fn load(
+    host: &Host,
+    lease: Lease,
+    chat: ChatId,
+    user: UserId,
+) -> Result<Option<Box<Talk>>, store::Error> {
+    if let Known::Yes(known) = host.memory.take(lease, chat, user) {
+        return Ok(known);
     }
-    let found = match host.store.conversation(chat, user).await? {
-        None => None,
-        Some(kept) => {
-            let id = kept.row.id.0;
-            let unreadable =
-                |error: &_| tracing::error!(conversation.id = id, "conversation {id} is unreadable: {error}");
-            Talk::load(kept).inspect_err(unreadable).ok()
-        }
+    let Some(kept) = host.store.conversation(chat, user).await? else {
+        host.memory.note(lease, chat, user, None);
+        return Ok(None);
     };
-    host.memory.note(lease, chat, user, found.clone());
-    Ok(found)
+    let id = kept.row.id.0;
+    let unreadable =
+        |error: &_| tracing::error!(conversation.id = id, "conversation {id} is unreadable: {error}");
+    Ok(Talk::load(kept).inspect_err(unreadable).ok().map(Box::new))
 }
 
-async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
+async fn person(turn: &mut Turn<'_>, found: Option<Box<Talk>>, deed: Incoming) -> Result<(), store::Error> {
     match &deed.what {
-        What::PollAnswer { poll_id, options } => {
-            let mut turn = turn;
-            turn.vote(deed.from.id, poll_id, options);
-            turn.commit().await
-        }
+        What::PollAnswer { poll_id, options } => turn.vote(deed.from.id, poll_id, options),
         What::Membership { is_reachable } => {
-            let mut turn = turn;
             turn.note_reach(if *is_reachable { Reach::Back } else { Reach::Gone });
-            turn.commit().await
         }
         What::Press { data, .. } => match Pressed::read(data) {
             Pressed::Question { conversation, epoch, step, tap } => {
@@ -142,12 +140,12 @@ async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<A
                     (talk.id.0, talk.epoch, at) == (conversation, epoch, Some(step))
                 });
                 match found {
-                    Some(talk) if asked => Box::pin(tapped(turn, talk, tap, deed.message_id)).await,
-                    found => old_button(turn, found, &deed).await,
+                    Some(talk) if asked => return tapped(turn, talk, tap, deed.message_id).await,
+                    found => old_button(turn, found, &deed),
                 }
             }
-            Pressed::Flow { name, args } => pressed_flow(turn, found, deed, &name, args).await,
-            Pressed::Unknown => old_button(turn, found, &deed).await,
+            Pressed::Flow { name, args } => return pressed_flow(turn, found, deed, &name, args).await,
+            Pressed::Unknown => old_button(turn, found, &deed),
         },
         What::Text { text } => {
             let trigger = spoken_trigger(text);
@@ -164,21 +162,21 @@ async fn person(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<A
                     return start(turn, found, &flow.name, deed.from, partner.as_ref(), args).await;
                 }
             }
-            Box::pin(words_of(turn, found, deed)).await
+            return words_of(turn, found, deed).await;
         }
-        What::Contact { .. } | What::File(_) | What::Other => Box::pin(words_of(turn, found, deed)).await,
+        What::Contact { .. } | What::File(_) | What::Other => return words_of(turn, found, deed).await,
     }
+    Ok(())
 }
 
 /// Something said: an answer to the question that waits, or words that nobody expected.
-async fn words_of(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result<Advanced, store::Error> {
+async fn words_of(turn: &mut Turn<'_>, found: Option<Box<Talk>>, deed: Incoming) -> Result<(), store::Error> {
     match found {
         Some(mut talk) => {
             if let Some(tap) = navigation(&talk, &deed) {
-                return Box::pin(tapped(turn, talk, tap, None)).await;
+                return tapped(turn, talk, tap, None).await;
             }
-            let mut turn = turn;
-            if !versions::settle(&mut turn, &mut talk).await? {
+            if !versions::settle(turn, &mut talk).await? {
                 return turn.run(talk).await;
             }
             let Some(awaiting) = &mut talk.detail.awaiting else { return turn.run(talk).await };
@@ -190,9 +188,9 @@ async fn words_of(turn: Turn<'_>, found: Option<Talk>, deed: Incoming) -> Result
 }
 
 /// Words that nothing awaits go to the flow for such words; in a group people mostly talk to each other.
-async fn unexpected(turn: Turn<'_>, deed: Incoming) -> Result<Advanced, store::Error> {
+async fn unexpected(turn: &mut Turn<'_>, deed: Incoming) -> Result<(), store::Error> {
     if deed.chat.is_group() {
-        return turn.commit().await;
+        return Ok(());
     }
     let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
     let live = turn.host.scripts.live();
@@ -202,32 +200,32 @@ async fn unexpected(turn: Turn<'_>, deed: Incoming) -> Result<Advanced, store::E
             let args = json!({ "text": text });
             start(turn, None, &flow.name, deed.from, partner.as_ref(), args).await
         }
-        None => turn.commit().await,
+        None => Ok(()),
     }
 }
 
 /// A press of one of the buttons under the question that waits.
 async fn tapped(
-    mut turn: Turn<'_>,
-    mut talk: Talk,
+    turn: &mut Turn<'_>,
+    mut talk: Box<Talk>,
     tap: Tap,
     pressed: Option<i64>,
-) -> Result<Advanced, store::Error> {
-    if !versions::settle(&mut turn, &mut talk).await? {
+) -> Result<(), store::Error> {
+    if !versions::settle(turn, &mut talk).await? {
         return turn.run(talk).await;
     }
     let Some(awaiting) = &mut talk.detail.awaiting else { return turn.run(talk).await };
     match tap {
         // A press may be forged: only the ways that were offered are open.
         Tap::Back if awaiting.can_go_back && awaiting.question.offers_back => {
-            tidy(&mut turn, &talk, pressed, None);
+            tidy(turn, &talk, pressed, None);
             if let Some(step) = talk.step_back() {
                 turn.rewind(&mut talk, step);
             }
             turn.run(talk).await
         }
         Tap::Cancel if awaiting.question.offers_cancel => {
-            tidy(&mut turn, &talk, pressed, None);
+            tidy(turn, &talk, pressed, None);
             cancel(turn, talk).await
         }
         tap => {
@@ -238,16 +236,16 @@ async fn tapped(
 }
 
 async fn reply_to(
-    mut turn: Turn<'_>,
-    mut talk: Talk,
+    turn: &mut Turn<'_>,
+    mut talk: Box<Talk>,
     reply: Reply,
     pressed: Option<i64>,
-) -> Result<Advanced, store::Error> {
+) -> Result<(), store::Error> {
     match reply {
         Reply::Answer(value, chosen) => {
-            tidy(&mut turn, &talk, pressed, chosen.as_deref());
+            tidy(turn, &talk, pressed, chosen.as_deref());
             turn.answer(&mut talk, value);
-            turn.run(talk).await
+            return turn.run(talk).await;
         }
         Reply::Say(words) => {
             // Files are taken one by one: the question moves down so that its button stays in sight.
@@ -259,26 +257,19 @@ async fn reply_to(
                 turn.say(&Outgoing::text(words));
             }
             turn.keep(&talk);
-            turn.commit().await
         }
         Reply::Amend(words) => {
             turn.recount(&mut talk, &words);
             turn.keep(&talk);
-            turn.commit().await
         }
-        Reply::Redraw => {
-            match pressed {
-                Some(message) => turn.redraw(&mut talk, message),
-                // Words stand below the question by now: it is put anew, below them.
-                None => turn.ask_again(&mut talk, None),
-            }
-            turn.commit().await
-        }
-        Reply::Silence => {
-            turn.keep(&talk);
-            turn.commit().await
-        }
+        Reply::Redraw => match pressed {
+            Some(message) => turn.redraw(&mut talk, message),
+            // Words stand below the question by now: it is put anew, below them.
+            None => turn.ask_again(&mut talk, None),
+        },
+        Reply::Silence => turn.keep(&talk),
     }
+    Ok(())
 }
 
 /// Takes the buttons off the question that is answered, and writes down what was chosen.
@@ -293,42 +284,40 @@ fn tidy(turn: &mut Turn<'_>, talk: &Talk, pressed: Option<i64>, chosen: Option<&
 }
 
 /// The person does not want to go on: the flow for `/cancel` says what is next.
-async fn cancel(turn: Turn<'_>, talk: Talk) -> Result<Advanced, store::Error> {
+async fn cancel(turn: &mut Turn<'_>, mut talk: Box<Talk>) -> Result<(), store::Error> {
     let (standing, partner) = turn.host.standing(talk.chat, talk.user).await?;
     let live = turn.host.scripts.live();
     let person = talk.detail.person.clone();
     if let Some(flow) = live.triggered(&Trigger::Command("/cancel".to_owned()), standing) {
         start(turn, Some(talk), &flow.name, person, partner.as_ref(), json!({ "payload": "" })).await
     } else {
-        let (mut turn, mut talk) = (turn, talk);
         turn.leave(&mut talk);
-        turn.commit().await
+        Ok(())
     }
 }
 
 /// A button under a message that begins a flow.
 async fn pressed_flow(
-    mut turn: Turn<'_>,
-    found: Option<Talk>,
+    turn: &mut Turn<'_>,
+    found: Option<Box<Talk>>,
     deed: Incoming,
     name: &str,
     args: Value,
-) -> Result<Advanced, store::Error> {
+) -> Result<(), store::Error> {
     let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
     let live = turn.host.scripts.live();
     turn.pressed = deed.message_id;
     match live.flow(name).filter(|flow| flow.header.admits(standing)) {
         Some(flow) => start(turn, found, &flow.name, deed.from, partner.as_ref(), args).await,
-        None => old_button(turn, found, &deed).await,
+        None => {
+            old_button(turn, found, &deed);
+            Ok(())
+        }
     }
 }
 
 /// A press that means nothing any more: a kind word, and the question that waits now.
-async fn old_button(
-    mut turn: Turn<'_>,
-    found: Option<Talk>,
-    deed: &Incoming,
-) -> Result<Advanced, store::Error> {
+fn old_button(turn: &mut Turn<'_>, found: Option<Box<Talk>>, deed: &Incoming) {
     if let Some(message) = deed.message_id {
         turn.effect(Effect::Tidy { chat: deed.chat, target: Target::Message(message), html: None });
     }
@@ -338,18 +327,17 @@ async fn old_button(
         }
         _ => drop(turn.say(&Outgoing::text(words::OLD_BUTTON))),
     }
-    turn.commit().await
 }
 
 /// Begins a flow in place of whatever the person was in.
 async fn start(
-    mut turn: Turn<'_>,
-    found: Option<Talk>,
+    turn: &mut Turn<'_>,
+    found: Option<Box<Talk>>,
     flow: &str,
     person: Person,
     partner: Option<&Partner>,
     args: Value,
-) -> Result<Advanced, store::Error> {
+) -> Result<(), store::Error> {
     if let Some(mut talk) = found {
         turn.leave(&mut talk);
     }
@@ -359,7 +347,7 @@ async fn start(
 }
 
 /// Something happened: the flow for it tells the chat, beside whatever talk goes on there.
-async fn tell(mut turn: Turn<'_>, event: Event) -> Result<Advanced, store::Error> {
+async fn tell(turn: &mut Turn<'_>, event: Event) -> Result<(), store::Error> {
     let chat = turn.entry.lane.chat();
     let (standing, partner) = turn.host.standing(chat, UserId(chat.0)).await?;
     let live = turn.host.scripts.live();
@@ -369,13 +357,13 @@ async fn tell(mut turn: Turn<'_>, event: Event) -> Result<Advanced, store::Error
         if event.event == "write.in_doubt" {
             turn.say(&Outgoing::text(words::NOBODY_ASKS));
         }
-        return turn.commit().await;
+        return Ok(());
     };
     beside(turn, &flow.name, partner.as_ref(), event.data).await
 }
 
 /// A flow comes by its schedule, if it still does, to whom it still admits.
-async fn come(turn: Turn<'_>, cron: Cron) -> Result<Advanced, store::Error> {
+async fn come(turn: &mut Turn<'_>, cron: Cron) -> Result<(), store::Error> {
     let chat = turn.entry.lane.chat();
     let (standing, partner) = turn.host.standing(chat, UserId(chat.0)).await?;
     let live = turn.host.scripts.live();
@@ -385,17 +373,17 @@ async fn come(turn: Turn<'_>, cron: Cron) -> Result<Advanced, store::Error> {
             let args = json!({ "planned_at": cron.planned_at });
             beside(turn, &flow.name, partner.as_ref(), args).await
         }
-        None => turn.commit().await,
+        None => Ok(()),
     }
 }
 
 /// Begins a flow that nobody asked for, beside whatever talk goes on in the chat.
 async fn beside(
-    mut turn: Turn<'_>,
+    turn: &mut Turn<'_>,
     flow: &str,
     partner: Option<&Partner>,
     args: Value,
-) -> Result<Advanced, store::Error> {
+) -> Result<(), store::Error> {
     let name = partner.map_or_else(String::new, |partner| partner.profile.name.clone());
     let person = Person { id: UserId(turn.entry.lane.chat().0), name, username: None };
     let talk = turn.begin(flow, NOBODY, person, partner, args).await?;
@@ -404,10 +392,10 @@ async fn beside(
 
 /// A time limit or a reminder, if its question still waits.
 async fn time_is_up(
-    mut turn: Turn<'_>,
-    found: Option<Talk>,
+    turn: &mut Turn<'_>,
+    found: Option<Box<Talk>>,
     timer: &Timer,
-) -> Result<Advanced, store::Error> {
+) -> Result<(), store::Error> {
     // Back may have put the same question anew: then its moments are others.
     let waits = |talk: &Talk| {
         talk.detail.awaiting.as_ref().is_some_and(|awaiting| {
@@ -416,7 +404,7 @@ async fn time_is_up(
                 && awaiting.moments.contains(&timer.fire_at)
         })
     };
-    let Some(mut talk) = found.filter(waits) else {
+    let Some(mut talk) = found.filter(|talk| waits(talk)) else {
         return find_out(turn, ConversationId(timer.conversation), None).await;
     };
     match timer.kind {
@@ -424,17 +412,17 @@ async fn time_is_up(
         TimerKind::Remind
             if turn.host.store().switched_off(timer.user).await?.contains(&Notification::Reminders) =>
         {
-            turn.commit().await
+            Ok(())
         }
         TimerKind::Remind => {
             turn.ask_again(&mut talk, Some(words::REMINDER));
-            turn.commit().await
+            Ok(())
         }
         TimerKind::Limit => {
-            if !versions::settle(&mut turn, &mut talk).await? {
+            if !versions::settle(turn, &mut talk).await? {
                 return turn.run(talk).await;
             }
-            tidy(&mut turn, &talk, None, None);
+            tidy(turn, &talk, None, None);
             turn.answer(&mut talk, Value::Null);
             turn.run(talk).await
         }
@@ -442,17 +430,17 @@ async fn time_is_up(
 }
 
 /// A parked conversation goes on where it stood, when the scripts now take its road and nothing else has begun.
-async fn go_on(mut turn: Turn<'_>, resume: &Resume) -> Result<Advanced, store::Error> {
+async fn go_on(turn: &mut Turn<'_>, resume: &Resume) -> Result<(), store::Error> {
     let Some(mut talk) = by_id(turn.host, ConversationId(resume.conversation)).await? else {
-        return turn.commit().await;
+        return Ok(());
     };
     // A turn that broke off after a commit in its middle goes on.
     if talk.detail.working_on == Some(turn.entry.id.0) {
         return turn.run(talk).await;
     }
     let is_taken = load(turn.host, turn.lease(), talk.chat, talk.user).await?.is_some();
-    if is_taken || talk.status != Status::Failed || !versions::heals(&mut turn, &mut talk).await? {
-        return turn.commit().await;
+    if is_taken || talk.status != Status::Failed || !versions::heals(turn, &mut talk).await? {
+        return Ok(());
     }
     talk.status = Status::Awaiting;
     if talk.intent.is_none() {
@@ -465,17 +453,17 @@ async fn go_on(mut turn: Turn<'_>, resume: &Resume) -> Result<Advanced, store::E
 ///
 /// The person may be in another talk by now. Then this one ends beside it, as far as it can without asking.
 async fn find_out(
-    mut turn: Turn<'_>,
+    turn: &mut Turn<'_>,
     conversation: ConversationId,
     decision: Option<Decision>,
-) -> Result<Advanced, store::Error> {
-    let Some(mut talk) = by_id(turn.host, conversation).await? else { return turn.commit().await };
+) -> Result<(), store::Error> {
+    let Some(mut talk) = by_id(turn.host, conversation).await? else { return Ok(()) };
     // A turn that broke off after a commit in its middle goes on.
     if talk.detail.working_on == Some(turn.entry.id.0) {
         return turn.run(talk).await;
     }
     let Some(writing) = talk.detail.writing.as_mut().filter(|_| talk.status == Status::Failed) else {
-        return turn.commit().await;
+        return Ok(());
     };
     writing.decision = decision.or(writing.decision.take());
     let other = load(turn.host, turn.lease(), talk.chat, talk.user).await?;

@@ -36,7 +36,7 @@ pub(super) struct Turn<'a> {
     pub(super) pressed: Option<i64>,
     pub(super) writes: store::Turn,
     /// What awaits each person after this turn, to be remembered once it is committed.
-    kept: Vec<Talk>,
+    kept: Vec<Box<Talk>>,
     /// Messages of the host itself so far: their keys count on from the entry's number.
     said: u32,
     pub(super) advanced: Advanced,
@@ -103,7 +103,7 @@ impl<'a> Turn<'a> {
         self.writes.conversations.retain(|kept| kept.id != row.id);
         self.writes.conversations.push(row);
         self.kept.retain(|kept| kept.id != talk.id);
-        self.kept.push(talk.clone());
+        self.kept.push(Box::new(talk.clone()));
     }
 
     /// The person leaves this conversation for another.
@@ -141,7 +141,9 @@ impl<'a> Turn<'a> {
     /// Writes the answer of the question that waits into the journal.
     pub fn answer(&mut self, talk: &mut Talk, answer: Value) {
         let Some(awaiting) = talk.detail.awaiting.take() else { return };
-        self.writes.stop_timers.push(talk.id);
+        if !awaiting.moments.is_empty() {
+            self.stop_timers(talk);
+        }
         let site = Site::parse(&awaiting.site);
         self.journal(talk, Step { name: awaiting.name, site, request: None, answer });
     }
@@ -154,7 +156,7 @@ impl<'a> Turn<'a> {
         person: Person,
         partner: Option<&Partner>,
         args: Value,
-    ) -> Result<Talk, store::Error> {
+    ) -> Result<Box<Talk>, store::Error> {
         let id = self.host.store.new_conversation().await?;
         let caller = self.caller(&person);
         let partner = partner_card(&caller, partner);
@@ -163,24 +165,24 @@ impl<'a> Turn<'a> {
             given["pressed"] = message.into();
         }
         let set = self.host.scripts.live();
-        let talk = Talk::begin(id, self.chat, user, flow, set.hash(), person, given);
+        let talk = Box::new(Talk::begin(id, self.chat, user, flow, set.hash(), person, given));
         self.keep(&talk);
         self.writes.journal.push(talk.step_row(0, self.host.clock.now()));
         Ok(talk)
     }
 
-    /// Runs a conversation until it waits, ends or fails, then commits everything.
-    pub async fn run(mut self, mut talk: Talk) -> Result<Advanced, store::Error> {
+    /// Runs a conversation until it waits, ends or fails.
+    pub async fn run(&mut self, mut talk: Box<Talk>) -> Result<(), store::Error> {
         for _ in 0..MAX_HOPS {
             // A span of its own: to add these to the turn's would cost more.
             let span = tracing::info_span!("talk", conversation.id = talk.id.0, flow.name = %talk.flow);
             match self.run_once(&mut talk).instrument(span).await? {
-                Next::Settled => return self.commit().await,
-                Next::Again(next) => talk = *next,
+                Next::Settled => return Ok(()),
+                Next::Again(next) => talk = next,
             }
         }
         self.park(&mut talk, "flows hand over to each other without asking anything");
-        self.commit().await
+        Ok(())
     }
 
     /// Commits everything decided; the entry is done with.
@@ -234,7 +236,9 @@ impl<'a> Turn<'a> {
                     return Ok(Next::Settled);
                 }
                 End::Pending(Pending { name, site, work: Work::Call(function, args) }) => {
-                    if self.call(talk, name, site, function, args).await? == Stand::Parked {
+                    // Boxed: most turns call nothing, and would carry the state of a call from place to place.
+                    let stand = Box::pin(self.call(talk, name, site, function, args)).await?;
+                    if stand == Stand::Parked {
                         return Ok(Next::Settled);
                     }
                 }
@@ -276,7 +280,7 @@ impl<'a> Turn<'a> {
         let real = if user == NOBODY { UserId(self.chat.0) } else { user };
         let (_, partner) = self.host.standing(self.chat, real).await?;
         let next = self.begin(flow, user, person, partner.as_ref(), args).await?;
-        Ok(Next::Again(Box::new(next)))
+        Ok(Next::Again(next))
     }
 
     /// Puts a question and waits.

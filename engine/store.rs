@@ -422,19 +422,21 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Has work done on a thread of its own, and comes to an end with it.
-fn on_its_own_thread<W>(name: &str, work: W) -> impl Future<Output = ()> + use<W>
-where
-    W: Future<Output = ()> + Send + 'static,
-{
+/// Has a writer work on a thread of its own, and comes to an end with it.
+fn on_its_own_thread(writer: Writer, waiting: mpsc::Receiver<Write>) -> impl Future<Output = ()> + use<> {
     let (ending, ended) = oneshot::channel::<()>();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("the system lets a process have timers and sockets");
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    match &writer.server {
+        // It waits for SQLite's thread and nothing else: without sockets and timers the way back is shorter.
+        Server::Sqlite(_) => {}
+        Server::Postgres(_) => drop(runtime.enable_all()),
+    }
+    let runtime = runtime.build().expect("the system lets a process have timers and sockets");
     let run = move || {
-        runtime.block_on(work);
+        runtime.block_on(writer.run(waiting));
         drop(ending);
     };
-    thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system lets a process have threads");
+    thread::Builder::new().name("writer".to_owned()).spawn(run).expect("the system lets a process have threads");
     async move { drop(ended.await) }
 }
 
@@ -464,8 +466,7 @@ fn start_writers(
             connection: None,
         };
         // Each step of a transaction would wait there behind every turn that is ready to go on.
-        let run = on_its_own_thread("writer", writer.run(waiting));
-        tasks.spawn(run);
+        tasks.spawn(on_its_own_thread(writer, waiting));
         queue
     };
     (0..count).map(start).collect()

@@ -25,7 +25,7 @@ use crate::clock::SharedClock;
 /// Writes of one transaction at most: with fewer the way to the disk costs more than it need, with more everybody waits
 /// for it at once and then nobody does. A value has 1 MiB at most, so a statement stays within what both
 /// databases take as one argument.
-const GROUP: usize = 64;
+const GROUP: usize = 100;
 
 /// How long a writer waits before it asks again about a transaction in doubt.
 const DOUBT_PAUSE: Duration = Duration::from_millis(50);

@@ -312,7 +312,7 @@ impl Store {
         self.job(move |tx| {
             Box::pin(async move {
                 let due = timer::fire(tx, now, limit).await?;
-                let entries = inbox::accept(tx, &inbox::rows(&due, now)).await?.take(&due, now);
+                let entries = inbox::accept(tx, inbox::rows(&due, now)).await?.take(&due, now);
                 lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
                 Ok(entries)
             })
@@ -436,7 +436,10 @@ fn on_its_own_thread(writer: Writer, waiting: mpsc::Receiver<Write>) -> impl Fut
         runtime.block_on(writer.run(waiting));
         drop(ending);
     };
-    thread::Builder::new().name("writer".to_owned()).spawn(run).expect("the system lets a process have threads");
+    thread::Builder::new()
+        .name("writer".to_owned())
+        .spawn(run)
+        .expect("the system lets a process have threads");
     async move { drop(ended.await) }
 }
 

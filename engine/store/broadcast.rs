@@ -235,7 +235,7 @@ impl Store {
         self.job(move |tx| {
             Box::pin(async move {
                 let told = finish(tx, id, now).await?;
-                let entries = inbox::accept(tx, &inbox::rows(&told, now)).await?.take(&told, now);
+                let entries = inbox::accept(tx, inbox::rows(&told, now)).await?.take(&told, now);
                 lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
                 Ok(entries)
             })

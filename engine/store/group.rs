@@ -55,10 +55,23 @@ impl Group {
     /// for; the rest goes along.
     pub async fn write(&self, tx: &mut Tx, me: i64, now: Timestamp) -> Result<Results, Error> {
         let leases = self.grant_leases(tx, me).await?;
-        let (mut turns, effects) = self.write_turns(tx, me, now).await?;
+        let Written { mut turns, events, messages } = self.write_turns(tx, me, now).await?;
         let receipts: Vec<&Receipt> = self.receipts.iter().map(|pending| &pending.write).collect();
         outbox::settle(tx, &receipts, now);
-        let intakes = self.write_entries(tx, &mut turns, &effects, me, now).await?;
+        let entries = inbox::put(tx, self.entry_rows(&events, now));
+        let numbers = outbox::numbers(tx, messages).await?;
+        for (pending, committed) in self.turns.iter().zip(&mut turns) {
+            committed.messages = numbered(&pending.write, &numbers);
+        }
+        let mut accepted = inbox::numbers(tx, entries).await?;
+        let intakes = self.intakes.iter().map(|pending| &pending.write);
+        let intakes: Vec<_> = intakes.map(|intake| accepted.take(&intake.entries, intake.at)).collect();
+        for ((pending, events), committed) in self.turns.iter().zip(&events).zip(&mut turns) {
+            committed.entries = accepted.take(&pending.write.events, pending.write.at);
+            committed.entries.extend(accepted.take(events, now));
+        }
+        let entries = intakes.iter().chain(turns.iter().map(|turn| &turn.entries)).flatten();
+        lane::wake_holders(tx, &entries.map(|entry| entry.lane).collect(), me);
         Ok(Results { intakes, turns, leases })
     }
 
@@ -123,14 +136,9 @@ impl Group {
         Ok(self.leases.iter().map(|pending| taken.get(&pending.write).copied()).collect())
     }
 
-    /// Writes the turns, all but their entries for other lanes, and returns beside them the entries that their
-    /// local changes bring about. Fails when one does not hold its lane or is written already.
-    async fn write_turns(
-        &self,
-        tx: &mut Tx,
-        me: i64,
-        now: Timestamp,
-    ) -> Result<(Vec<Committed>, Vec<Vec<inbox::New>>), Error> {
+    /// Writes the turns, all but their entries for other lanes. Fails when one does not hold its lane or is written
+    /// already.
+    async fn write_turns(&self, tx: &mut Tx, me: i64, now: Timestamp) -> Result<Written, Error> {
         let turns = || self.turns.iter().map(|pending| &*pending.write);
         lane::fence(tx, turns().map(|turn| turn.lease), me);
         inbox::expect_open(tx, Rows::of(turns().filter_map(|turn| turn.amid)));
@@ -140,16 +148,12 @@ impl Group {
         timer::stop(tx, rows.stop_timers);
         conversation::write(tx, rows.conversations);
         journal::forget(tx, rows.forget);
-        let (mut committed, effects) = self.change_locally(tx, &mut rows.journal).await?;
+        let (turns, events) = self.change_locally(tx, &mut rows.journal).await?;
         journal::write(tx, rows.journal);
         timer::put(tx, rows.timers);
         partner::mark_reached(tx, rows.reached);
         partner::mark_lost(tx, rows.lost);
-        let ids = outbox::put(tx, &rows.messages).await?;
-        for (turn, committed) in turns().zip(&mut committed) {
-            committed.messages = messages(turn, &ids);
-        }
-        Ok((committed, effects))
+        Ok(Written { turns, events, messages: outbox::put(tx, rows.messages) })
     }
 
     /// Makes the local changes, and adds the steps that tell of them to the journal.
@@ -177,34 +181,17 @@ impl Group {
         Ok((turns, effects))
     }
 
-    /// Accepts the entries of intakes, of turns and of local changes; returns what is new for each intake, and
-    /// adds to each turn what is new of its.
-    async fn write_entries(
-        &self,
-        tx: &mut Tx,
-        turns: &mut [Committed],
-        effects: &[Vec<inbox::New>],
-        me: i64,
-        now: Timestamp,
-    ) -> Result<Vec<Vec<inbox::Entry>>, Error> {
+    /// The entries of intakes, of turns, and of their local changes.
+    fn entry_rows(&self, events: &[Vec<inbox::New>], now: Timestamp) -> Rows {
         let mut rows = Rows::default();
         for pending in &self.intakes {
             rows.extend(&pending.write.rows);
         }
-        for (pending, events) in self.turns.iter().zip(effects) {
+        for (pending, events) in self.turns.iter().zip(events) {
             rows.extend(&pending.write.event_rows);
             rows.extend(&inbox::rows(events, now));
         }
-        let mut accepted = inbox::accept(tx, &rows).await?;
-        let intakes = self.intakes.iter().map(|pending| &pending.write);
-        let intakes: Vec<_> = intakes.map(|intake| accepted.take(&intake.entries, intake.at)).collect();
-        for ((pending, events), turn) in self.turns.iter().zip(effects).zip(&mut *turns) {
-            turn.entries = accepted.take(&pending.write.events, pending.write.at);
-            turn.entries.extend(accepted.take(events, now));
-        }
-        let entries = intakes.iter().chain(turns.iter().map(|turn| &turn.entries)).flatten();
-        lane::wake_holders(tx, &entries.map(|entry| entry.lane).collect(), me);
-        Ok(intakes)
+        rows
     }
 
     /// The lanes of the entries that are known before anything is written.
@@ -213,6 +200,14 @@ impl Group {
         let events = self.turns.iter().flat_map(|pending| &pending.write.events);
         intakes.chain(events).map(|entry| entry.lane)
     }
+}
+
+/// What is written of the turns.
+struct Written {
+    turns: Vec<Committed>,
+    /// The entries that the local changes of each bring about.
+    events: Vec<Vec<inbox::New>>,
+    messages: outbox::Kept,
 }
 
 /// The rows of all turns, joined.
@@ -242,9 +237,9 @@ impl TurnRows {
 }
 
 /// The messages of a turn with the numbers they got.
-fn messages(turn: &Prepared, ids: &HashMap<String, outbox::MessageId>) -> Vec<outbox::Message> {
-    let numbered = turn.messages.iter().filter_map(|message| Some((message, *ids.get(&message.key)?)));
-    let mut messages: Vec<outbox::Message> = numbered
+fn numbered(turn: &Prepared, numbers: &HashMap<String, outbox::MessageId>) -> Vec<outbox::Message> {
+    let kept = turn.messages.iter().filter_map(|message| Some((message, *numbers.get(&message.key)?)));
+    let mut messages: Vec<outbox::Message> = kept
         .map(|(message, id)| outbox::Message {
             id,
             key: message.key.clone(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::database::{Pool, Rows};
-use super::tx::{Insert, Tx, all_touched, insert};
+use super::tx::{Insert, Ticket, Tx, all_touched, insert};
 use super::{Error, Json, LaneId};
 use crate::clock::Timestamp;
 
@@ -113,7 +113,13 @@ impl Numbers {
 }
 
 /// Writes entries and returns the numbers of the new ones.
-pub(super) async fn accept(tx: &mut Tx, entries: &Rows) -> Result<Numbers, Error> {
+pub(super) async fn accept(tx: &mut Tx, entries: Rows) -> Result<Numbers, Error> {
+    let ticket = put(tx, entries);
+    numbers(tx, ticket).await
+}
+
+/// Writes entries.
+pub(super) fn put(tx: &mut Tx, entries: Rows) -> Ticket {
     const INSERT: Insert = insert!(
         "accept entries",
         "inbox",
@@ -127,7 +133,12 @@ pub(super) async fn accept(tx: &mut Tx, entries: &Rows) -> Result<Numbers, Error
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (source, key) do nothing"
     );
-    let accepted: Vec<(i64, String, String)> = tx.inserted(&INSERT, entries).await?;
+    tx.insert(&INSERT, entries)
+}
+
+/// The numbers of entries that were written, as far as they are new.
+pub(super) async fn numbers(tx: &mut Tx, entries: Ticket) -> Result<Numbers, Error> {
+    let accepted: Vec<(i64, String, String)> = tx.told(entries).await?;
     Ok(Numbers(accepted.into_iter().map(|(id, source, key)| ((source, key), EntryId(id))).collect()))
 }
 

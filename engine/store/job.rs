@@ -186,7 +186,7 @@ impl Store {
         self.job(move |tx| {
             Box::pin(async move {
                 let (new, is_last) = feed(tx, me, &run, &audience, limit, now).await?;
-                let entries = inbox::accept(tx, &inbox::rows(&new, now)).await?.take(&new, now);
+                let entries = inbox::accept(tx, inbox::rows(&new, now)).await?.take(&new, now);
                 lane::wake_holders(tx, &entries.iter().map(|entry| entry.lane).collect(), me);
                 Ok(Step { entries, is_last })
             })

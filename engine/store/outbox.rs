@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::database::{Pool, Rows};
-use super::tx::{Insert, Tx, insert, whatever};
+use super::tx::{Insert, Ticket, Tx, insert, whatever};
 use super::{Error, Json, partner};
 use crate::clock::Timestamp;
 use crate::telegram::ChatId;
@@ -131,8 +131,15 @@ pub(super) fn rows(messages: &[New], created_at: Timestamp) -> Rows {
     }))
 }
 
-/// Keeps messages and returns their numbers by key, in order. [`Error::AlreadyDone`] when a key is taken.
-pub(super) async fn put(tx: &mut Tx, messages: &Rows) -> Result<HashMap<String, MessageId>, Error> {
+/// Messages that are being kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    ticket: Ticket,
+    count: usize,
+}
+
+/// Keeps messages.
+pub(super) fn put(tx: &mut Tx, messages: Rows) -> Kept {
     const INSERT: Insert = insert!(
         "keep messages",
         "outbox",
@@ -145,11 +152,16 @@ pub(super) async fn put(tx: &mut Tx, messages: &Rows) -> Result<HashMap<String, 
         where true -- or SQLite takes `on conflict` for a join's condition
         on conflict (key) do nothing"
     );
-    let kept: Vec<(i64, String)> = tx.inserted(&INSERT, messages).await?;
-    if kept.len() < messages.len() {
+    Kept { count: messages.len(), ticket: tx.insert(&INSERT, messages) }
+}
+
+/// The numbers of messages that were kept, by key. [`Error::AlreadyDone`] when a key was taken.
+pub(super) async fn numbers(tx: &mut Tx, kept: Kept) -> Result<HashMap<String, MessageId>, Error> {
+    let numbers: Vec<(i64, String)> = tx.told(kept.ticket).await?;
+    if numbers.len() < kept.count {
         return Err(Error::AlreadyDone);
     }
-    Ok(kept.into_iter().map(|(id, key)| (key, MessageId(id))).collect())
+    Ok(numbers.into_iter().map(|(id, key)| (key, MessageId(id))).collect())
 }
 
 /// Writes what became of messages.

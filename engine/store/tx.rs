@@ -17,6 +17,10 @@ use super::error::Error;
 pub(super) struct Tx {
     connection: Connection,
     waiting: Vec<Waiting>,
+    /// How many inserts of this transaction have something to tell.
+    inserts: usize,
+    /// What those that were sent have told, in their order.
+    told: Vec<String>,
 }
 
 /// A connection for writing.
@@ -29,16 +33,18 @@ pub(super) enum Connection {
 /// Says whether the transaction may go on after what a statement came to; first comes how many rows it was given.
 pub(super) type Judge = fn(usize, Result<Came, Error>) -> Result<(), Error>;
 
-/// An insert into a table whose rows get numbers, in growing order, in the column `id`.
+/// An insert into a table whose rows get growing numbers in the column `id`; it tells of the rows that are new. All in
+/// one row: a row of its own for each would interrupt SQLite's thread, and whoever waits here.
 #[derive(Debug)]
 pub(super) struct Insert {
     /// Completes "the database refused to …".
     pub doing: &'static str,
+    /// For SQLite.
     pub sql: &'static str,
-    /// The same, and what it returns of each row.
-    pub returning: &'static str,
-    /// Reads the same of the rows that were just inserted, as one JSON array.
+    /// What the last insert of SQLite has to tell.
     pub newest: &'static str,
+    /// For `PostgreSQL`.
+    pub telling: &'static str,
 }
 
 /// An insert that tells of each new row what `columns` name.
@@ -47,29 +53,42 @@ macro_rules! insert {
         $crate::store::tx::Insert {
             doing: $doing,
             sql: $sql,
-            returning: concat!($sql, " returning ", $columns),
             newest: concat!(
                 "select json_group_array(json_array(",
                 $columns,
-                ")) ",
-                "from (select ",
+                ")) from (select ",
                 $columns,
                 " from ",
                 $table,
                 " order by id desc limit changes())"
+            ),
+            telling: concat!(
+                "with new as (",
+                $sql,
+                " returning ",
+                $columns,
+                ") select coalesce(cast(json_agg(json_build_array(",
+                $columns,
+                ")) as text), '[]') from new"
             ),
         }
     };
 }
 pub(super) use insert;
 
+/// Gives what an insert has told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket(Option<usize>);
+
 /// What a statement came to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Came {
     /// Rows it wrote.
     pub touched: u64,
     /// The first number it returned.
     pub found: Option<i64>,
+    /// The first text it returned.
+    pub told: Option<String>,
 }
 
 /// A statement that is not sent yet.
@@ -98,7 +117,10 @@ macro_rules! came {
         let mut came = Came::default();
         loop {
             match $stream.try_next().await {
-                Ok(Some(Either::Right(row))) => came.found = came.found.or_else(|| row.try_get(0).ok()),
+                Ok(Some(Either::Right(row))) => {
+                    came.found = came.found.or_else(|| row.try_get(0).ok());
+                    came.told = came.told.or_else(|| row.try_get(0).ok());
+                }
                 Ok(Some(Either::Left(done))) => break Ok(Came { touched: done.rows_affected(), ..came }),
                 Ok(None) => break Ok(came),
                 Err(source) => break Err(Error::of($doing, source)),
@@ -110,7 +132,7 @@ macro_rules! came {
 impl Tx {
     /// Over a connection that has no transaction open.
     pub fn over(connection: Connection) -> Tx {
-        Tx { connection, waiting: Vec::new() }
+        Tx { connection, waiting: Vec::new(), inserts: 0, told: Vec::new() }
     }
 
     /// Whether an open transaction locks the whole database.
@@ -124,6 +146,8 @@ impl Tx {
     /// Opens a transaction that may write.
     pub async fn begin(&mut self) -> Result<(), Error> {
         let doing = "open a transaction";
+        self.inserts = 0;
+        self.told.clear();
         if self.locks_all() {
             // A deferred transaction that reads first may find the lock taken when it comes to write.
             let sql = "begin immediate";
@@ -167,8 +191,10 @@ impl Tx {
         let waiting = mem::take(&mut self.waiting);
         match &mut self.connection {
             _ if waiting.is_empty() => Ok(()),
-            Connection::Sqlite(connection) => together(connection, waiting, "", "", &[]).await.map(drop),
-            Connection::Postgres(connection) => one_by_one(connection, waiting).await,
+            Connection::Sqlite(connection) => {
+                together(connection, waiting, &mut self.told, "", "", &[]).await.map(drop)
+            }
+            Connection::Postgres(connection) => one_by_one(connection, waiting, &mut self.told).await,
         }
     }
 
@@ -182,11 +208,11 @@ impl Tx {
         let waiting = mem::take(&mut self.waiting);
         match &mut self.connection {
             Connection::Sqlite(connection) => {
-                let (rows, _) = together(connection, waiting, doing, sql, args).await?;
+                let (rows, _) = together(connection, waiting, &mut self.told, doing, sql, args).await?;
                 rows.iter().map(|row| T::from_row(row)).collect()
             }
             Connection::Postgres(connection) => {
-                one_by_one(connection, waiting).await?;
+                one_by_one(connection, waiting, &mut self.told).await?;
                 bound!(sqlx::query_as::<Postgres, T>(sql), args).fetch_all(connection).await
             }
         }
@@ -202,36 +228,40 @@ impl Tx {
     ) -> Result<u64, Error> {
         let waiting = mem::take(&mut self.waiting);
         match &mut self.connection {
-            Connection::Sqlite(connection) => {
-                together(connection, waiting, doing, sql, args).await.map(|(_, touched)| touched)
-            }
+            Connection::Sqlite(connection) => together(connection, waiting, &mut self.told, doing, sql, args)
+                .await
+                .map(|(_, touched)| touched),
             Connection::Postgres(connection) => {
-                one_by_one(connection, waiting).await?;
+                one_by_one(connection, waiting, &mut self.told).await?;
                 let done = bound!(sqlx::query::<Postgres>(sql), args).execute(connection).await;
                 done.map(|done| done.rows_affected()).map_err(|source| Error::of(doing, source))
             }
         }
     }
 
-    /// Inserts many rows at once and reads what the insert tells of those that are new, in no order.
-    pub async fn inserted<T: Record + DeserializeOwned>(
-        &mut self,
-        insert: &Insert,
-        rows: &Rows,
-    ) -> Result<Vec<T>, Error> {
+    /// Inserts many rows at once, before whatever is asked next; the ticket gives what the insert tells.
+    pub fn insert(&mut self, insert: &Insert, rows: Rows) -> Ticket {
         if rows.is_empty() {
-            return Ok(Vec::new());
+            return Ticket(None);
         }
-        match self.connection {
-            // All in one row: SQLite's thread would be interrupted for each by whoever waits for them here.
-            Connection::Sqlite(_) => {
-                self.later(insert.doing, insert.sql, rows.clone(), None, whatever);
-                let told: Vec<(String,)> = self.rows(insert.doing, insert.newest, &[]).await?;
-                let told = told.into_iter().next().map_or_else(|| String::from("[]"), |(told,)| told);
-                serde_json::from_str(&told).map_err(|_| Error::Unknown { what: insert.doing, value: told })
-            }
-            Connection::Postgres(_) => self.rows(insert.doing, insert.returning, &[rows.into()]).await,
+        if self.locks_all() {
+            self.later(insert.doing, insert.sql, rows, None, whatever);
+            let (doing, sql, rows) = (insert.doing, insert.newest, Rows::default());
+            self.waiting.push(Waiting { doing, sql, rows, number: None, judge: whatever });
+        } else {
+            self.later(insert.doing, insert.telling, rows, None, whatever);
         }
+        self.inserts += 1;
+        Ticket(Some(self.inserts - 1))
+    }
+
+    /// What an insert tells of its new rows, in no order; whatever waits is sent before.
+    pub async fn told<T: DeserializeOwned>(&mut self, ticket: Ticket) -> Result<Vec<T>, Error> {
+        self.flush().await?;
+        let Ticket(Some(number)) = ticket else { return Ok(Vec::new()) };
+        let told = self.told.get(number).map_or("", String::as_str);
+        let unreadable = |_| Error::Unknown { what: "what an insert tells", value: told.to_owned() };
+        serde_json::from_str(told).map_err(unreadable)
     }
 
     /// Closes the connection, if that is still possible.
@@ -249,6 +279,7 @@ impl Tx {
 async fn together(
     connection: &mut SqliteConnection,
     waiting: Vec<Waiting>,
+    told: &mut Vec<String>,
     doing: &'static str,
     sql: &'static str,
     args: &[Arg<'_>],
@@ -275,7 +306,9 @@ async fn together(
     // The stream of the executor, not of the query: only SQLite knows several statements in one text.
     let mut stream = connection.fetch_many(bound!(query, args));
     for (doing, count, judge) in judges {
-        judge(count, came!(stream, doing))?;
+        let mut came = came!(stream, doing);
+        told.extend(came.as_mut().ok().and_then(|came| came.told.take()));
+        judge(count, came)?;
     }
     let (mut rows, mut touched) = (Vec::new(), 0);
     while let Some(step) = stream.try_next().await.map_err(|source| Error::of(doing, source))? {
@@ -288,14 +321,20 @@ async fn together(
 }
 
 /// Sends statements to `PostgreSQL`, which takes them one by one.
-async fn one_by_one(connection: &mut PgConnection, waiting: Vec<Waiting>) -> Result<(), Error> {
+async fn one_by_one(
+    connection: &mut PgConnection,
+    waiting: Vec<Waiting>,
+    told: &mut Vec<String>,
+) -> Result<(), Error> {
     for Waiting { doing, sql, rows, number, judge } in waiting {
         let mut query = sqlx::query::<Postgres>(sql).bind(rows.as_str());
         if let Some(number) = number {
             query = query.bind(number);
         }
         let mut stream = connection.fetch_many(query);
-        judge(rows.len(), came!(stream, doing))?;
+        let mut came = came!(stream, doing);
+        told.extend(came.as_mut().ok().and_then(|came| came.told.take()));
+        judge(rows.len(), came)?;
     }
     Ok(())
 }

@@ -307,13 +307,11 @@ async fn pressed_flow(
     let (standing, partner) = turn.host.standing(deed.chat, deed.from.id).await?;
     let live = turn.host.scripts.live();
     turn.pressed = deed.message_id;
-    match live.flow(name).filter(|flow| flow.header.admits(standing)) {
-        Some(flow) => start(turn, found, &flow.name, deed.from, partner.as_ref(), args).await,
-        None => {
-            old_button(turn, found, &deed);
-            Ok(())
-        }
-    }
+    let Some(flow) = live.flow(name).filter(|flow| flow.header.admits(standing)) else {
+        old_button(turn, found, &deed);
+        return Ok(());
+    };
+    start(turn, found, &flow.name, deed.from, partner.as_ref(), args).await
 }
 
 /// A press that means nothing any more: a kind word, and the question that waits now.

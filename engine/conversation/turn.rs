@@ -36,7 +36,7 @@ pub(super) struct Turn<'a> {
     pub(super) pressed: Option<i64>,
     pub(super) writes: store::Turn,
     /// What awaits each person after this turn, to be remembered once it is committed.
-    kept: Vec<Box<Talk>>,
+    kept: Vec<Talk>,
     /// Messages of the host itself so far: their keys count on from the entry's number.
     said: u32,
     pub(super) advanced: Advanced,
@@ -103,7 +103,7 @@ impl<'a> Turn<'a> {
         self.writes.conversations.retain(|kept| kept.id != row.id);
         self.writes.conversations.push(row);
         self.kept.retain(|kept| kept.id != talk.id);
-        self.kept.push(Box::new(talk.clone()));
+        self.kept.push(talk.clone());
     }
 
     /// The person leaves this conversation for another.
@@ -195,7 +195,7 @@ impl<'a> Turn<'a> {
         // One that goes on beside the talk that the person is in is nothing that awaits them.
         for talk in self.kept.into_iter().filter(|talk| !talk.detail.is_beside) {
             let (chat, user, waits) = (talk.chat, talk.user, talk.status == Status::Awaiting);
-            self.host.memory.note(lease, chat, user, waits.then_some(talk));
+            self.host.memory.note(lease, chat, user, waits.then(|| Box::new(talk)));
         }
         self.advanced.messages.extend(committed.messages);
         self.advanced.entries.extend(committed.entries);

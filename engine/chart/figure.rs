@@ -75,7 +75,7 @@ pub struct Scale {
     pub marks: Vec<f64>,
 }
 
-/// The room above the highest figure, where the latest one is written out, and below the lowest that is negative.
+/// The room above the highest figure, and below the lowest that is negative.
 const ROOM: f64 = 0.1;
 
 impl Scale {
@@ -90,8 +90,11 @@ impl Scale {
         let rough = (top - bottom) / 4.0;
         let power = 10_f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|factor| factor * power);
-        let mut steps = steps.filter(|step| span < 1.0 || step.fract() == 0.0);
-        let step = steps.find(|step| *step >= rough).unwrap_or(10.0 * power);
+        let steps = steps.filter(|step| span < 1.0 || step.fract() == 0.0);
+        // Twice as wide at most: on one side of zero there is half of the plot, which must have a mark.
+        let fits = |step: &f64| (rough..=2.0 * rough).contains(step);
+        let step = steps.clone().find(fits).or_else(|| steps.filter(|step| *step < rough).last());
+        let step = step.unwrap_or(10.0 * power);
         let mut marks = Vec::new();
         let mut mark = (bottom / step).ceil();
         while mark * step <= top {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::canvas::{Anchor, Canvas, EDGE, FAINT, INK, OWN, PAPER, RULE, TOP, Type, WIDTH, width};
+use super::canvas::{Anchor, Canvas, EDGE, FAINT, INK, OWN, RULE, TOP, Type, WIDTH, width};
 use super::figure::{Scale, Unit};
 
 /// Lines over months.
@@ -38,6 +38,14 @@ const MOST_LINES: usize = 6;
 const MOST_MONTHS: usize = 24;
 const PLOT: f32 = 560.0;
 const LEGEND: f32 = 56.0;
+/// From the beginning of an entry of the legend to its name.
+const SAMPLE: f32 = 84.0;
+/// From a name to its figure.
+const GAP: f32 = 14.0;
+/// From one entry to the next.
+const BETWEEN: f32 = 48.0;
+const NAME: Type = Type::plain(32.0).color(INK);
+const FIGURE: Type = Type::plain(32.0).bold();
 const LEFT: f32 = EDGE + 120.0;
 const RIGHT: f32 = WIDTH - EDGE - 40.0;
 
@@ -56,7 +64,7 @@ impl Year {
     pub(super) fn draw(&self) -> Result<Canvas, Error> {
         let (low, high) = self.range()?;
         let Scale { bottom, top, marks } = Scale::of(low, high);
-        let legend = legend(&self.lines);
+        let legend = self.legend();
         let rows = legend.last().map_or(0, |entry| entry.row) + 1;
         let legend_top = TOP + PLOT + 96.0;
         let height = legend_top + rows_height(rows) + EDGE / 2.0;
@@ -70,19 +78,17 @@ impl Year {
         }
         let to_x = |month: usize| LEFT + (RIGHT - LEFT) * share(month, self.months.len());
         self.months(&mut canvas, &to_x);
-        // One's own lines come last: they lie above the others. These pass under the figure, which must be readable.
+        // One's own lines come last: they lie above the others.
         let (own, others): (Vec<_>, Vec<_>) = looks(&self.lines).into_iter().partition(|look| look.line.own);
-        for look in &others {
-            look.draw(&mut canvas, &to_x, &to_y);
-        }
-        self.latest(&mut canvas, &to_x, &to_y);
-        for look in &own {
+        for look in others.iter().chain(&own) {
             look.draw(&mut canvas, &to_x, &to_y);
         }
         for (entry, look) in legend.iter().zip(self::looks(&self.lines)) {
             let y = legend_top + rows_height(entry.row);
             look.sample(&mut canvas, entry.x, y);
-            canvas.text(entry.x + 84.0, y + 11.0, &entry.name, Type::plain(32.0).color(INK));
+            canvas.text(entry.x + SAMPLE, y + 11.0, &entry.name, NAME);
+            let x = entry.x + SAMPLE + width(&entry.name, NAME) + GAP;
+            canvas.text(x, y + 11.0, &entry.figure, FIGURE.color(look.color));
         }
         Ok(canvas)
     }
@@ -132,17 +138,24 @@ impl Year {
         }
     }
 
-    /// The latest figure of the first line that is one's own, written out on a bed of its own.
-    fn latest(&self, canvas: &mut Canvas, to_x: &impl Fn(usize) -> f32, to_y: &impl Fn(f64) -> f32) {
-        let Some(own) = self.lines.iter().find(|line| line.own) else { return };
-        let last = own.points.iter().enumerate().rev().find_map(|(month, point)| Some((month, (*point)?)));
-        let Some((month, value)) = last else { return };
-        let look = Type::plain(34.0).bold().color(OWN).anchor(Anchor::End);
-        let text = self.unit.whole(value);
-        let right = (to_x(month) + 16.0).max(LEFT + width(&text, look)).min(RIGHT + 40.0);
-        let y = to_y(value) - 28.0;
-        canvas.rect(right - width(&text, look) - 8.0, y - 32.0, width(&text, look) + 16.0, 44.0, 10.0, PAPER);
-        canvas.text(right, y, &text, look);
+    /// Names side by side as long as they fit, then in the next row. One's own lines have their latest figure there,
+    /// where it hides no line.
+    fn legend(&self) -> Vec<Entry> {
+        let (mut x, mut row) = (EDGE, 0);
+        let mut entries = Vec::new();
+        for line in &self.lines {
+            let latest = line.points.iter().rev().find_map(|point| *point).filter(|_| line.own);
+            let figure = latest.map_or_else(String::new, |latest| self.unit.whole(latest));
+            let after_name = GAP + width(&figure, FIGURE);
+            let name = super::canvas::cut(&line.name, WIDTH - 2.0 * EDGE - SAMPLE - after_name, NAME);
+            let wide = SAMPLE + width(&name, NAME) + after_name + BETWEEN;
+            if x > EDGE && x + wide > WIDTH - EDGE + BETWEEN {
+                (x, row) = (EDGE, row + 1);
+            }
+            entries.push(Entry { name, figure, x, row });
+            x += wide;
+        }
+        entries
     }
 }
 
@@ -184,28 +197,12 @@ impl Look<'_> {
     }
 }
 
-/// Where a line's name stands in the legend.
+/// Where a line's name and figure stand in the legend.
 struct Entry {
     name: String,
+    figure: String,
     x: f32,
     row: usize,
-}
-
-/// Names side by side as long as they fit, then in the next row.
-fn legend(lines: &[Line]) -> Vec<Entry> {
-    let (mut x, mut row) = (EDGE, 0);
-    let mut entries = Vec::new();
-    for line in lines {
-        let look = Type::plain(32.0);
-        let name = super::canvas::cut(&line.name, WIDTH - 2.0 * EDGE - 84.0, look);
-        let wide = 84.0 + width(&name, look) + 48.0;
-        if x > EDGE && x + wide > WIDTH - EDGE + 48.0 {
-            (x, row) = (EDGE, row + 1);
-        }
-        entries.push(Entry { name, x, row });
-        x += wide;
-    }
-    entries
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a legend has six rows at most")]

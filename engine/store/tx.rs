@@ -87,8 +87,8 @@ pub(super) struct Came {
     pub touched: u64,
     /// The first number it returned.
     pub found: Option<i64>,
-    /// The first text it returned.
-    pub told: Option<String>,
+    /// The first text it returned; only inserts do.
+    told: Option<String>,
 }
 
 /// A statement that is not sent yet.

@@ -116,6 +116,11 @@ proptest! {
 }
 
 #[test]
+fn figures_on_both_sides_of_zero_have_marks_beside_it() {
+    assert_eq!(Scale::of(-3.2, 3.9).marks, [-2.0, 0.0, 2.0, 4.0]);
+}
+
+#[test]
 fn the_highest_month_stands_in_the_upper_quarter_of_the_picture() {
     const OWN: (u8, u8, u8) = (0xc9, 0x60, 0x1a);
     for high in [1.0, 7.0, 101.0, 1_010_000.0, 2_010_000.0, 5_100_000.0] {

@@ -93,7 +93,7 @@ impl Scale {
         let steps = steps.filter(|step| span < 1.0 || step.fract() == 0.0);
         // Twice as wide at most: on one side of zero there is half of the plot, which must have a mark.
         let fits = |step: &f64| (rough..=2.0 * rough).contains(step);
-        let step = steps.clone().find(fits).or_else(|| steps.filter(|step| *step < rough).last());
+        let step = steps.clone().find(fits).or_else(|| steps.filter(|step| *step < rough).next_back());
         let step = step.unwrap_or(10.0 * power);
         let mut marks = Vec::new();
         let mut mark = (bottom / step).ceil();

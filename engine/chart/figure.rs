@@ -90,10 +90,10 @@ impl Scale {
         let rough = (top - bottom) / 4.0;
         let power = 10_f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|factor| factor * power);
-        let steps = steps.filter(|step| span < 1.0 || step.fract() == 0.0);
+        let mut steps = steps.filter(|step| span < 1.0 || step.fract() == 0.0);
         // Twice as wide at most: on one side of zero there is half of the plot, which must have a mark.
         let fits = |step: &f64| (rough..=2.0 * rough).contains(step);
-        let step = steps.clone().find(fits).or_else(|| steps.filter(|step| *step < rough).next_back());
+        let step = steps.clone().find(fits).or_else(|| steps.rfind(|step| *step < rough));
         let step = step.unwrap_or(10.0 * power);
         let mut marks = Vec::new();
         let mut mark = (bottom / step).ceil();

@@ -155,5 +155,12 @@ fn number(text: &str, words: &str) -> Option<i64> {
 fn repeated(all: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     // Words that people write again and again are no sign: only theirs that bear a number of their own.
-    all.filter(|one| one.contains('-') && !seen.insert(one.clone())).collect()
+    all.filter(|one| bears_number(one) && !seen.insert(one.clone())).collect()
+}
+
+/// Whether words are told apart by the writer's number and their own, as in «Поменять вывеску 17-3».
+fn bears_number(words: &str) -> bool {
+    let parts: Vec<&str> = words.split('-').collect();
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    parts.windows(2).any(|pair| pair[0].ends_with(is_digit) && pair[1].starts_with(is_digit))
 }

@@ -93,8 +93,8 @@ async fn concerned(
 ) -> Result<Option<Box<Talk>>, store::Error> {
     if let Some(id) = deed.and_then(Deed::conversation) {
         // One that is over, or parked already, is not parked again.
-        let is_open = |talk: &Talk| talk.status == Status::Awaiting || talk.intent.is_some();
-        return Ok(by_id(host, id).await?.filter(|talk| is_open(talk)));
+        let found = by_id(host, id).await?;
+        return Ok(found.filter(|talk| talk.status == Status::Awaiting || talk.intent.is_some()));
     }
     load(host, lease, entry.lane.chat(), deed.map_or(NOBODY, Deed::user)).await
 }

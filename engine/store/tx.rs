@@ -306,9 +306,7 @@ async fn together(
     // The stream of the executor, not of the query: only SQLite knows several statements in one text.
     let mut stream = connection.fetch_many(bound!(query, args));
     for (doing, count, judge) in judges {
-        let mut came = came!(stream, doing);
-        told.extend(came.as_mut().ok().and_then(|came| came.told.take()));
-        judge(count, came)?;
+        judged(judge, count, came!(stream, doing), told)?;
     }
     let (mut rows, mut touched) = (Vec::new(), 0);
     while let Some(step) = stream.try_next().await.map_err(|source| Error::of(doing, source))? {
@@ -332,11 +330,20 @@ async fn one_by_one(
             query = query.bind(number);
         }
         let mut stream = connection.fetch_many(query);
-        let mut came = came!(stream, doing);
-        told.extend(came.as_mut().ok().and_then(|came| came.told.take()));
-        judge(rows.len(), came)?;
+        judged(judge, rows.len(), came!(stream, doing), told)?;
     }
     Ok(())
+}
+
+/// Puts what a statement told to the rest, and judges what it came to.
+fn judged(
+    judge: Judge,
+    count: usize,
+    mut came: Result<Came, Error>,
+    told: &mut Vec<String>,
+) -> Result<(), Error> {
+    told.extend(came.as_mut().ok().and_then(|came| came.told.take()));
+    judge(count, came)
 }
 
 /// Adds a statement to a text in which `bound` arguments are numbered already, and tells how many it has.
